@@ -19,7 +19,11 @@ from supplier_api.console.pages import Page
 from supplier_api.problems.rule_evaluation import RuleEvaluator
 from supplier_api.problems.services import Services
 from supplier_api.settings import Settings
-from supplier_api.settings.addresses import console_is_open, console_url
+from supplier_api.settings.addresses import (
+    callers_share_an_address,
+    console_is_open,
+    console_url,
+)
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -41,7 +45,12 @@ def mount_console(
     first: Sequence[Page] = (),
 ) -> None:
     """Answer what is asked under MOUNT by the console, whose first pages are `first`."""
-    accounts = Accounts(services.store, services.machine, audit)
+    accounts = Accounts(
+        services.store,
+        services.machine,
+        audit,
+        by_address=not callers_share_an_address(settings),
+    )
     anybody = ANYBODY if console_is_open(settings) else None
 
     @cache

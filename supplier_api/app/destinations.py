@@ -17,6 +17,7 @@ from supplier_api.delivery.transports import (
     GatewayTransport,
     token_terms,
 )
+from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.operations.heartbeat import Activity
 from supplier_api.outbox.model import Message
@@ -41,6 +42,33 @@ def to_gateway(
 
     In a sandbox testers may have told where KCIs go, and faults to show; what leaves is recorded.
     """
+    sessions = build_sessions(settings)
+    admin = MessageAdmin(services)
+
+    def concerns(uow: UnitOfWork, messages: Sequence[Message]) -> set[int]:
+        activity.note(GATEWAY)
+        return progress.concerned(uow, [_taken(message) for message in messages])
+
+    return Destination(
+        name=GATEWAY,
+        transport=_gateway_transport(settings, services, sessions, watchdog),
+        policy=_retry_policy(settings),
+        threads=settings.delivery.threads,
+        deadline=settings.gateway.deadline,
+        rules=_breaker_rules(settings),
+        pass_dead_letters=settings.delivery.pass_dead_letters,
+        on_delivered=lambda uow, message, _: progress.kci_delivered(uow, _taken(message)),
+        on_left_out=lambda uow, message, _: admin.left_out(uow, message),
+        on_not_found=lambda uow, message, _: progress.kci_unknown(uow, message.problem_id),
+        concerns=concerns,
+        before_probe=sessions.renew,
+        on_completed=partial(activity.metrics.attempted, GATEWAY),
+    )
+
+
+def _gateway_transport(
+    settings: Settings, services: Services, sessions: Sessions, watchdog: Watchdog
+) -> Transport:
     gateway = settings.gateway
     address = GatewayAddress(
         kci_url=gateway.kci_url,
@@ -50,47 +78,11 @@ def to_gateway(
         answers=answer_terms(settings),
         token_terms=token_terms(gateway),
     )
-    transport: Transport
-    sessions = build_sessions(settings)
     if settings.in_sandbox:
         from supplier_api.app import sandbox
 
-        transport = sandbox.gateway_transport(settings, services, address, sessions, watchdog)
-    else:
-        transport = GatewayTransport(
-            address, sessions, watchdog, services.machine, services.id_source
-        )
-
-    repair = MessageAdmin(services)
-
-    def taken(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
-        progress.kci_delivered(uow, _taken(message))
-
-    def concerns(uow: UnitOfWork, messages: Sequence[Message]) -> set[int]:
-        activity.note(GATEWAY)
-        return progress.concerned(uow, [_taken(message) for message in messages])
-
-    def left_out(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
-        repair.left_out(uow, message)
-
-    def not_found(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
-        progress.kci_unknown(uow, message.problem_id)
-
-    return Destination(
-        name=GATEWAY,
-        transport=transport,
-        policy=_retry_policy(settings),
-        threads=settings.delivery.threads,
-        deadline=gateway.deadline,
-        rules=_breaker_rules(settings),
-        pass_dead_letters=settings.delivery.pass_dead_letters,
-        on_delivered=taken,
-        on_left_out=left_out,
-        on_not_found=not_found,
-        concerns=concerns,
-        before_probe=sessions.renew,
-        on_completed=partial(activity.metrics.attempted, GATEWAY),
-    )
+        return sandbox.gateway_transport(settings, services, address, sessions, watchdog)
+    return GatewayTransport(address, sessions, watchdog, services.machine, services.id_source)
 
 
 def _taken(message: Message) -> DeliveredKci:
@@ -110,8 +102,7 @@ def to_back_office(
     `adapter` is that of the settings, made here if it is not given. Raises
     backoffice.port.UnknownAdapter.
     """
-    repair = MessageAdmin(services)
-    store = services.store
+    admin, store = MessageAdmin(services), services.store
 
     def tickets(message: Message) -> tuple[str | None, str | None]:
         about = message.problem_id, message.subject
@@ -119,7 +110,7 @@ def to_back_office(
 
     def answered(uow: UnitOfWork, message: Message, reply: Reply) -> None:
         activity.note(BACK_OFFICE)
-        repair.order_taken(uow, message)
+        admin.order_taken(uow, message)
         if isinstance(reply.answer, OrderAnswer):
             order = WorkOrder.from_body(message.uuid, message.body)
             progress.order_answered(uow, message.problem_id, order, reply.answer)

@@ -99,42 +99,48 @@ def open_services(
     when it cannot be reached, or only through a pooler that does not do, and SettingsError for a
     deadline's fallback that no KCI may carry.
     """
-    deadlines = _deadlines(settings.lifecycle.decision_deadline)
+    policy = _policy(settings)
     host = clocks.machine if clocks else SystemMachineClock()
     database = settings.database
     store = Store(database.url, host, listen_url=database.listen_url, patience=patience)
-    machine = host
     try:
-        migrate.require(store.engine)
-        if store.dialect == "postgresql":
-            # With its driver, which takes 10 MB: an installation on SQLite does without.
-            from supplier_api.db.postgresql import DatabaseClock, require_session
-
-            require_session(store.listen_url)
-            if clocks is None:
-                machine = DatabaseClock(store.engine, host)
+        _check_database(store)
+        clocks = clocks or _clocks(settings, store, host)
     except Exception:
         store.close()
         raise
-    given = clocks or _clocks(settings, store, machine)
-    lifecycle = settings.lifecycle
     return Services(
         store=store,
-        machine=machine,
-        business=given.business,
-        id_source=given.id_source,
-        policy=LifecyclePolicy(
-            reference_prefix=lifecycle.reference_prefix,
-            closure=timedelta(days=lifecycle.closure_days),
-            notice=timedelta(hours=lifecycle.notice_hours),
-            answer_budget=settings.server.answer_budget,
-            settling=timedelta(milliseconds=settings.delivery.not_before_ms),
-            deadlines=deadlines,
-        ),
+        machine=clocks.machine,
+        business=clocks.business,
+        id_source=clocks.id_source,
+        policy=policy,
         contract=CONTRACT.supplier_api,
         adapter=settings.backoffice.adapter,
         order_kinds=wanted_kinds(settings.backoffice),
         process=f"{socket.gethostname()}/{os.getpid()}"[-LONGEST_NAME:],
+    )
+
+
+def _check_database(store: Store) -> None:
+    """Raise what `open_services` raises where the database does not do."""
+    migrate.require(store.engine)
+    if store.dialect == "postgresql":
+        # With its driver, which takes 10 MB: an installation on SQLite does without.
+        from supplier_api.db.postgresql import require_session
+
+        require_session(store.listen_url)
+
+
+def _policy(settings: Settings) -> LifecyclePolicy:
+    lifecycle = settings.lifecycle
+    return LifecyclePolicy(
+        reference_prefix=lifecycle.reference_prefix,
+        closure=timedelta(days=lifecycle.closure_days),
+        notice=timedelta(hours=lifecycle.notice_hours),
+        answer_budget=settings.server.answer_budget,
+        settling=timedelta(milliseconds=settings.delivery.not_before_ms),
+        deadlines=_deadlines(lifecycle.decision_deadline),
     )
 
 
@@ -166,8 +172,13 @@ def _not_sent(operation: Operation, name: str, message: str) -> SettingsError:
     return SettingsError([SettingsFinding(setting, "settings", message)])
 
 
-def _clocks(settings: Settings, store: Store, machine: MachineClock) -> ClockPair:
-    """Return the clocks and ids, which testers may have set."""
+def _clocks(settings: Settings, store: Store, host: MachineClock) -> ClockPair:
+    """Return the clocks and ids, which testers may have set: the database's, or the host's."""
+    machine = host
+    if store.dialect == "postgresql":
+        from supplier_api.db.postgresql import DatabaseClock
+
+        machine = DatabaseClock(store.engine, host)
     if settings.in_sandbox:
         from supplier_api.sandbox.tenant_settings import StoredBusinessClock, StoredIdSource
 

@@ -15,10 +15,8 @@ from supplier_api.backoffice.pull import PULL, PullBackOffice
 from supplier_api.delivery.pull import PulledOrders
 from supplier_api.http import gateway as gateway_api
 from supplier_api.http.api_docs import TryClient
-from supplier_api.http.backoffice.events import PREFIX
-from supplier_api.http.backoffice.events import register as register_backoffice
-from supplier_api.http.backoffice.hooks import Hooks
-from supplier_api.http.backoffice.openapi import describe_door
+from supplier_api.http.backoffice import door as back_office
+from supplier_api.http.backoffice.openapi import add_calls, describe_door
 from supplier_api.http.gateway.errors import SupplierApi
 from supplier_api.http.health import add_health
 from supplier_api.http.request_parsing import check_requests
@@ -27,8 +25,10 @@ from supplier_api.operations import heartbeat
 from supplier_api.operations.heartbeat import Activity, Heartbeat, ProcessInfo
 from supplier_api.operations.processes import DOORS, REQUEST, REQUEST_TIMES, ProcessKind
 from supplier_api.problems.backoffice_events import BackOfficeEvents
+from supplier_api.problems.incidents import Incidents
 from supplier_api.problems.rule_evaluation import RULE_BOOK_ONLY, RuleEvaluator
 from supplier_api.problems.services import Services
+from supplier_api.problems.snapshots import Snapshots
 from supplier_api.settings import Settings
 from supplier_api.settings.doors import Door, Listener
 
@@ -128,7 +128,7 @@ def _application(parts: WebParts, doors: Collection[Door]) -> Flask:
     else:
         api = _without_gateway(app, parts, doors)
     if Door.BACK_OFFICE in doors:
-        _add_back_office(api, parts)
+        _add_back_office(app, api, parts)
     if parts.bench:
         _add_bench(app, api, parts.bench, doors)
     check_requests(app)
@@ -153,22 +153,26 @@ def _without_gateway(app: Flask, parts: WebParts, doors: Collection[Door]) -> Su
     clients = [
         each
         for each in parts.gateway.try_clients
-        if each.path != "/" and PREFIX.startswith(each.path)
+        if each.path != "/" and back_office.PREFIX.startswith(each.path)
     ]
     return describe_door(app, docs=parts.settings.server.docs, clients=clients)
 
 
-def _add_back_office(api: SupplierApi, parts: WebParts) -> None:
+def _add_back_office(app: Flask, api: SupplierApi, parts: WebParts) -> None:
     settings, services = parts.settings, parts.services
-    register_backoffice(
-        api,
-        parts.gateway.tokens,
-        services,
-        settings.server.max_body,
-        parts.gateway.audit,
-        Hooks(Hook(settings.backoffice), services.store, services.machine),
-        _pulled_orders(settings, services, parts.activity),
+    events = BackOfficeEvents(services)
+    app.extensions[back_office.EXTENSION] = back_office.DoorParts(
+        services=services,
+        tokens=parts.gateway.tokens,
+        audit=parts.gateway.audit,
+        max_body=settings.server.max_body,
+        events=events,
+        snapshots=Snapshots(services, events),
+        incidents=Incidents(services),
+        hook=Hook(settings.backoffice),
+        orders=_pulled_orders(settings, services, parts.activity),
     )
+    add_calls(api)
 
 
 def _add_console(app: Flask, parts: WebParts) -> None:

@@ -43,19 +43,19 @@ def build_worker(settings: Settings, clocks: ClockPair | None = None) -> Worker:
 
 
 def _wire(settings: Settings, services: Services) -> Worker:
-    wakeup = Wakeup(services.store.listen_url, services.machine)
-    watchdog = Watchdog(services.machine)
-    activity = Activity(services.machine)
-    progress = BackOfficeEvents(services)
-    adapter = load_back_office(settings, services.store)
+    store, machine = services.store, services.machine
+    wakeup, watchdog = Wakeup(store.listen_url, machine), Watchdog(machine)
+    activity, progress = Activity(machine), BackOfficeEvents(services)
+    snapshots = Snapshots(services, progress)
+    adapter = load_back_office(settings, store)
     destinations = [to_gateway(settings, services, progress, watchdog, activity)]
     if not isinstance(adapter, PullBackOffice):
         destinations.append(to_back_office(settings, services, progress, activity, adapter))
     dispatchers = [
         Dispatcher(
             destination,
-            services.store,
-            services.machine,
+            store,
+            machine,
             services.id_source,
             wakeup.wake_event(),
             services.process,
@@ -65,22 +65,13 @@ def _wire(settings: Settings, services: Services) -> Worker:
     ]
     upkeep = RuleUpkeep(settings, services)
     upkeep.show_in(activity)
-    outcomes = RULE_BOOK_ONLY
-    if settings.in_sandbox:
-        from supplier_api.app import sandbox
-
-        outcomes = sandbox.OUTCOMES
-    deciding = DeferredDecisions(services, upkeep.rule_evaluator, outcomes)
-    timers: TimerSource = DueTimerHandlers(services, progress, Incidents(services), deciding)
-    if settings.in_sandbox:
-        timers = sandbox.stepped(timers, settings, services)
     scheduler = Scheduler(
-        timers,
-        services.store,
-        services.machine,
+        _timers(settings, services, progress, upkeep.rule_evaluator),
+        store,
+        machine,
         wakeup.wake_event(),
         settings.delivery.sweep,
-        _chores(settings, services, upkeep.rule_evaluator, adapter),
+        _chores(settings, services, upkeep.rule_evaluator, adapter, snapshots),
     )
     me = ProcessInfo(ProcessKind.WORKER, activity, lambda: upkeep.rule_evaluator.book_version)
     return Worker(
@@ -88,13 +79,30 @@ def _wire(settings: Settings, services: Services) -> Worker:
         scheduler,
         wakeup,
         watchdog,
-        services.machine,
+        machine,
         build_heartbeat(settings, services, me),
         upkeep,
-        services.store,
-        _loops(settings, services, progress, adapter, activity),
+        store,
+        _loops(settings, services, snapshots, adapter, activity),
         _health(settings, services),
     )
+
+
+def _timers(
+    settings: Settings,
+    services: Services,
+    progress: BackOfficeEvents,
+    rule_evaluator: RuleEvaluator,
+) -> TimerSource:
+    """Return what is due at a time; in a sandbox with the steps of moved clocks between."""
+    if not settings.in_sandbox:
+        deciding = DeferredDecisions(services, rule_evaluator, RULE_BOOK_ONLY)
+        return DueTimerHandlers(services, progress, Incidents(services), deciding)
+    from supplier_api.app import sandbox
+
+    deciding = DeferredDecisions(services, rule_evaluator, sandbox.OUTCOMES)
+    timers = DueTimerHandlers(services, progress, Incidents(services), deciding)
+    return sandbox.stepped(timers, settings, services)
 
 
 def _health(settings: Settings, services: Services) -> HealthServer | None:
@@ -115,13 +123,12 @@ def _health(settings: Settings, services: Services) -> HealthServer | None:
 def _loops(
     settings: Settings,
     services: Services,
-    progress: BackOfficeEvents,
+    snapshots: Snapshots,
     adapter: BackOffice,
     activity: Activity,
 ) -> list[Loop]:
     """Return what looks at the back office's tickets, as far as its adapter can show them."""
-    polling, snapshots = settings.polling, Snapshots(services, progress)
-    loops = []
+    polling, loops = settings.polling, []
     if isinstance(adapter, Polls):
         every, overlap = (timedelta(seconds=n) for n in (polling.every, polling.overlap))
         poller = Poller(services, snapshots, adapter, every, overlap)
@@ -135,7 +142,11 @@ def _loops(
 
 
 def _chores(
-    settings: Settings, services: Services, rule_evaluator: RuleEvaluator, adapter: BackOffice
+    settings: Settings,
+    services: Services,
+    rule_evaluator: RuleEvaluator,
+    adapter: BackOffice,
+    snapshots: Snapshots,
 ) -> list[Chore]:
     chores: list[Chore] = [
         RetentionChore(services, RetentionPolicy.of(settings)),
@@ -143,7 +154,6 @@ def _chores(
         InventoryIncidents(services, rule_evaluator),
     ]
     if isinstance(adapter, Parses):
-        snapshots = Snapshots(services, BackOfficeEvents(services))
         chores.append(InboxChore(services, adapter, snapshots))
     if isinstance(adapter, Comments):
         chores.append(ApartComments(services, adapter))

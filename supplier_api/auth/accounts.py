@@ -105,14 +105,21 @@ class Accounts:
         machine: MachineClock,
         audit: Audit,
         limits: SessionLimits = SessionLimits(),
+        *,
+        by_address: bool = True,
     ) -> None:
-        """Keep accounts in `store`; log who signs in, and who is refused, to `audit`."""
+        """Keep accounts in `store`; log who signs in, and who is refused, to `audit`.
+
+        `by_address`: failures to sign in count against the address too, not the name alone. Where
+        all callers have one address, anybody could hold up all others by it.
+        """
         self._store = store
         self._machine = machine
         self._audit = audit
         self._limits = limits
         self._passwords = Passwords()
         self._throttle = SignInThrottle(store, machine)
+        self._by_address = by_address
 
     # -- accounts
 
@@ -191,7 +198,9 @@ class Accounts:
 
         Raises SignInRefused, and SignInThrottled when neither name nor password was looked at.
         """
-        keys = [name_key(_folded(name)), address_key(address)]
+        keys = [name_key(_folded(name))]
+        if self._by_address:
+            keys.append(address_key(address))
         with self._let_through(keys, address):
             user = self.get(name)
             right = self._passwords.match(user.password_hash if user else None, password)

@@ -9,11 +9,13 @@ import click
 from supplier_api import health
 from supplier_api.app.worker import build_worker
 from supplier_api.cli import example, local
-from supplier_api.logging import configure_logging
+from supplier_api.logging import configure_logging, get_logger
 from supplier_api.settings import load_settings
 
 GRACE = 4.0  # seconds that messages under way have to be settled
 LOOK_EVERY = 1.0
+
+log = get_logger(__name__)
 
 
 @click.command(epilog=example("supplier-api worker"))
@@ -36,7 +38,8 @@ def worker() -> None:
     made.start()
     with health.registered(settings.data_dir, "worker") as at_work:
         while not stopping.wait(LOOK_EVERY):
-            if not made.healthy():
+            if failed := made.failed_parts():
+                log.error("worker.failed", parts=", ".join(failed))
                 made.stop(0)
                 # What watches the process starts a new one; the leases are taken over.
                 raise SystemExit(1)

@@ -47,6 +47,9 @@ class HealthServer(Protocol):
     def start(self, healthy: Callable[[], bool]) -> None:
         """Begin to tell what `healthy` returns; returns at once."""
 
+    def alive(self) -> bool:
+        """Return whether it can still be asked."""
+
     def stop(self) -> None:
         """End."""
 
@@ -84,7 +87,9 @@ class Worker:
         self._health = health
 
     def start(self) -> None:
-        """Begin; returns at once."""
+        """Begin; returns at once. Raises what keeps the listener from beginning."""
+        if self._health:
+            self._health.start(self.healthy)
         self._watchdog.start()
         self._wakeup.start()
         for dispatcher in self._dispatchers:
@@ -96,8 +101,6 @@ class Worker:
             self._heartbeat.start()
         if self._upkeep:
             self._upkeep.start()
-        if self._health:
-            self._health.start(self.healthy)
         log.info("worker.started")
 
     def reload(self, *_signal: object) -> None:
@@ -134,10 +137,19 @@ class Worker:
 
     def healthy(self) -> bool:
         """Return whether every part runs, on the database that the worker was started on."""
-        return (
-            all(dispatcher.healthy() for dispatcher in self._dispatchers)
-            and self._scheduler.healthy()
-            and self._wakeup.alive()
-            and self._watchdog.alive()
-            and (self._heartbeat is None or self._heartbeat.at_home())
-        )
+        return not self.failed_parts()
+
+    def failed_parts(self) -> list[str]:
+        """Return the names of the parts that do not run.
+
+        The listener is one: a worker that cannot be asked whether it is well is replaced.
+        """
+        runs = {
+            "dispatchers": all(dispatcher.healthy() for dispatcher in self._dispatchers),
+            "scheduler": self._scheduler.healthy(),
+            "wake-up": self._wakeup.alive(),
+            "watchdog": self._watchdog.alive(),
+            "database": self._heartbeat is None or self._heartbeat.at_home(),
+            "health listener": self._health is None or self._health.alive(),
+        }
+        return [name for name, well in runs.items() if not well]

@@ -54,6 +54,23 @@ class DescribedApi(Api):
 ApiType = TypeVar("ApiType", bound=DescribedApi)
 
 
+def describe_access(api: Api, token_path: str, scopes: Mapping[str, str]) -> None:
+    """Describe how callers of `api` show who they are: by a token of ours for these scopes.
+
+    `scopes` say what each opens.
+    """
+    schemes = api.spec.components
+    schemes.security_scheme(
+        OAUTH2,
+        {
+            "type": "oauth2",
+            "description": "A token of the supplier's own issuer",
+            "flows": {"clientCredentials": {"tokenUrl": token_path, "scopes": dict(scopes)}},
+        },
+    )
+    schemes.security_scheme(BEARER, BEARER_SCHEME)
+
+
 def needs_scope(scope: str) -> Security:
     """Return what opens a call that needs a token of that scope."""
     return [{OAUTH2: [scope]}, {BEARER: []}]

@@ -12,6 +12,7 @@ import socket
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -188,23 +189,20 @@ class HttpServer:
     async def run_until_stopped(self, ready: Callable[[], None], servers: int = 1) -> None:
         """Serve until `stop` is called; call `ready` when connections are accepted.
 
-        `servers` in this process share the connections that it may have.
+        `servers` in this process share the connections that it may have. What makes it end by
+        itself is logged, and raised.
         """
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        self._slots = asyncio.Semaphore(connections_allowed(servers))
-        tasks = [self._loop.create_task(work) for work in (self._accept(), self._sweep())]
-        stopped = self._loop.create_task(self._stop.wait())
-        ready()
-        await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
-        failed = [task for task in tasks if task.done()]  # neither of them ends by itself
-        for task in (*tasks, stopped):
-            task.cancel()
-        await asyncio.gather(*tasks, stopped, return_exceptions=True)
-        self._socket.close()
-        await self._end()
-        for task in failed:
-            task.result()
+        try:
+            await self._serve(ready, connections_allowed(servers))
+        except Exception as error:
+            host, port = self.address
+            log.error("server.failed", host=host, port=port, exc_info=error)
+            raise
+        finally:
+            self._socket.close()
+            await self._end()
 
     def stop(self) -> None:
         """Take no more connections and end in order; for any thread."""
@@ -257,6 +255,20 @@ class HttpServer:
 
     # -- helpers
 
+    async def _serve(self, ready: Callable[[], None], connections: int) -> None:
+        self._slots = asyncio.Semaphore(connections)
+        waits = (self._accept(), self._sweep(), self._stop.wait())
+        tasks = [self._loop.create_task(each) for each in waits]
+        try:
+            ready()
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in ended:
+            task.result()  # raises what failed: only `stop` is no failure
+
     def _waits(self, request: ReceivedRequest, answer: RawAnswer) -> float:
         """Return for how many seconds more a request waits instead of getting this answer."""
         if not answer.wait or self.stopping:
@@ -280,12 +292,13 @@ class HttpServer:
         if times.queued > self._patience:
             self._loop.call_soon_threadsafe(self.refused, "queued-too-long")
             return REFUSALS["queued-too-long"]
-        environ = environ_of(request, connection.addresses)
-        environ[TIMES] = times
         try:
+            environ = environ_of(request, connection.addresses)
+            environ[TIMES] = times
             answer = run(self._application, environ)
-        except Exception as error:
-            # The application answers its own errors: this one is from outside its handlers.
+        except (Exception, SystemExit) as error:
+            # The application answers its own errors: this one is from outside its handlers. A
+            # thread that it ended would be missing from then on.
             log.error("application failed", exc_info=error)
             answer = FAILED
         if not answer.wait:
@@ -372,15 +385,25 @@ def _stop(servers: Sequence[HttpServer]) -> None:
 
 
 @contextmanager
-def serving(server: HttpServer) -> Iterator[None]:
-    """Serve in a thread of its own while the block runs; no answer may take as long as GRACE."""
-    loop, ready = asyncio.new_event_loop(), threading.Event()
-    running = partial(loop.run_until_complete, server.run_until_stopped(ready.set))
-    thread = threading.Thread(target=running, name="listener", daemon=True)
+def serving(server: HttpServer) -> Iterator[Callable[[], bool]]:
+    """Serve in a thread of its own while the block runs; no answer may take as long as GRACE.
+
+    Yields what tells whether it still serves. Raises what keeps it from beginning.
+    """
+    loop, begun = asyncio.new_event_loop(), Future[None]()
+
+    def run_loop() -> None:
+        try:
+            loop.run_until_complete(server.run_until_stopped(lambda: begun.set_result(None)))
+        except Exception as error:  # noqa: BLE001 - raised again, or logged by the server
+            if not begun.done():
+                begun.set_exception(error)
+
+    thread = threading.Thread(target=run_loop, name="listener", daemon=True)
     thread.start()
-    ready.wait()
     try:
-        yield
+        begun.result()
+        yield thread.is_alive
     finally:
         server.stop()
         thread.join()

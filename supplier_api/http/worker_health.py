@@ -25,15 +25,23 @@ class WorkerHealth:
         """Listen on an address; raises OSError if that is not possible. Port 0 takes a free one."""
         self._services = services
         self._healthy: Callable[[], bool] = lambda: False
+        self._alive: Callable[[], bool] = lambda: False
         limits = ServerLimits(THREADS, ROOM, PATIENCE, max_body=0, reserved={})
         self._server = HttpServer(self, limits, host, port)
         self._serving = ExitStack()
         self.address = self._server.address
 
     def start(self, healthy: Callable[[], bool]) -> None:
-        """Answer as `healthy` says whether every part of the worker runs; returns at once."""
+        """Answer as `healthy` says whether every part of the worker runs; returns at once.
+
+        Raises what keeps it from beginning.
+        """
         self._healthy = healthy
-        self._serving.enter_context(serving(self._server))
+        self._alive = self._serving.enter_context(serving(self._server))
+
+    def alive(self) -> bool:
+        """Return whether it still answers."""
+        return self._alive()
 
     def stop(self) -> None:
         """Answer nothing more."""

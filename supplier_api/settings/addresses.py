@@ -108,8 +108,23 @@ def console_is_open(settings: Settings) -> bool:
     return settings.in_sandbox and not console.proxies and all(map(is_loopback, hosts))
 
 
+def callers_share_an_address(settings: Settings) -> bool:
+    """Tell whether the console knows all who use it by one address.
+
+    They come by loopback, so from one machine; behind the published port of a container that is
+    the address of Docker's bridge. A proxy tells who called it.
+    """
+    console = settings.console
+    host = urlsplit(console.url or "").hostname or ""
+    return is_loopback(host) and not console.proxies
+
+
 def clash_findings(settings: Settings, values: Mapping[Path, Value]) -> Iterator[SettingsFinding]:
-    """Yield one finding for each two listeners of a web server that have one address."""
+    """Yield one finding for each two listeners of a web server that have one address.
+
+    Those of other processes are not compared: in a container of their own all ports are their own,
+    and elsewhere one that finds its port taken names its setting.
+    """
     server = ListenAddress(settings.server.host, settings.server.port)
     for first, second in clashes({("server", "port"): server, **own_listeners(settings)}):
         yield SettingsFinding(

@@ -15,7 +15,11 @@ import yaml
 from supplier_api.cli import main, worker
 from supplier_api.http.server import GRACE as SERVE_GRACE
 from supplier_api.settings import Settings, load_settings
-from supplier_api.settings.addresses import console_is_open, console_url
+from supplier_api.settings.addresses import (
+    callers_share_an_address,
+    console_is_open,
+    console_url,
+)
 from supplier_api.settings.secrets import KNOWN_SECRETS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,6 +98,17 @@ def test_links_to_the_console_lead_to_the_first_port_that_is_published(folder: P
     assert int(port) == settings.server.port
     # It is called from other machines, as far as it knows: people sign in.
     assert not console_is_open(settings)
+
+
+def test_nobody_holds_up_the_sign_in_of_all_others(folder: Path) -> None:
+    # Published on loopback: all have the address of Docker's bridge.
+    assert SERVICES["web"]["ports"][0].startswith("127.0.0.1:")
+    settings = settings_of("web", folder)
+    assert callers_share_an_address(settings)
+    # Unless a proxy tells who called, or people come from other machines.
+    for changed in ({"proxies": 1}, {"url": "https://console.example"}):
+        console = settings.console.model_copy(update=changed)
+        assert not callers_share_an_address(settings.model_copy(update={"console": console}))
 
 
 def test_every_secret_is_a_file_of_its_own(folder: Path) -> None:

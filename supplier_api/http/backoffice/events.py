@@ -1,43 +1,27 @@
 """POST /back-office/v1/problems/{reference}/events: what happened to a problem."""
 
 from flask import Response, g, request
-from flask_smorest import Api, Blueprint
 from werkzeug.exceptions import NotFound
 
-from supplier_api.audit import Audit
-from supplier_api.auth import AccessTokens
-from supplier_api.contract import read_json, refusals
+from supplier_api.contract import refusals
 from supplier_api.contract.errors import ErrorAnswer
 from supplier_api.contract.limits import ID_MAX
-from supplier_api.delivery.pull import PulledOrders
-from supplier_api.http.backoffice.hooks import Hooks, add_hooks
-from supplier_api.http.backoffice.incidents import ERROR_TEXTS, add_incidents
-from supplier_api.http.backoffice.problems import ETAG, add_problems, etag
+from supplier_api.http.backoffice.door import (
+    ERROR_TEXTS,
+    ETAG,
+    REFERENCE,
+    admit,
+    blueprint,
+    describe,
+    door,
+    etag,
+    read_document,
+)
 from supplier_api.http.backoffice.schemas import EVENT, NAME_MAX, read_event
-from supplier_api.http.backoffice.snapshots import add_snapshots
-from supplier_api.http.backoffice.work_orders import add_work_orders
-from supplier_api.http.openapi import (
-    error_responses,
-    header,
-    in_path,
-    needs_scope,
-    operation,
-    response,
-)
-from supplier_api.http.request_parsing import json_response, read_body
+from supplier_api.http.openapi import header, response
+from supplier_api.http.request_parsing import json_response
 from supplier_api.logging import bind
-from supplier_api.problems.backoffice_events import BackOfficeEvents
-from supplier_api.problems.incidents import Incidents
-from supplier_api.problems.services import Services
 
-SCOPE = "back-office"
-PREFIX = "/back-office/v1"
-REFERENCE = in_path(
-    "reference",
-    "Our reference of the problem, the gateway's id, or the back office's ticket",
-    {"type": "string", "minLength": 1, "maxLength": NAME_MAX},
-    "SP_7K2M9QX4TD",
-)
 IF_MATCH = header("If-Match", "Only if the problem is of this version: an ETag")
 DONE = {
     "type": "object",
@@ -64,87 +48,55 @@ CONFLICT = {
 }
 # Where the event is read, but lacks what its update must carry, the state is told too.
 INCOMPLETE = {**CONFLICT, "required": ["uuid", "code", "messages"]}
-EVENT_ERROR_TEXTS = {
-    ErrorAnswer.NOT_FOUND: "No such problem",
-    ErrorAnswer.INVALID: "Something is missing or wrong",
-}
 
 
-def register(
-    api: Api,
-    tokens: AccessTokens,
-    services: Services,
-    max_body: int,
-    audit: Audit,
-    hooks: Hooks,
-    orders: PulledOrders | None = None,
-) -> None:
-    """Add the back office's door to the application that `api` describes.
+@blueprint.route("/problems/<reference>/events", methods=["POST"])
+@blueprint.doc(
+    **describe(
+        refusals.EVENT,
+        {
+            200: response("Done", DONE, ETAG),
+            ErrorAnswer.CONFLICT.status: response(
+                "Not possible where the problem stands", CONFLICT
+            ),
+            ErrorAnswer.INVALID.status: response(ERROR_TEXTS[ErrorAnswer.INVALID], INCOMPLETE),
+            ErrorAnswer.PRECONDITION.status: response(
+                "The problem has changed: nothing is done", CONFLICT, ETAG
+            ),
+        },
+        parameters=[REFERENCE, IF_MATCH],
+        request=EVENT,
+    )
+)
+def event(reference: str) -> Response:
+    """Say what happened to a problem.
 
-    `orders` are those that the back office fetches; None where they are sent to it.
+    Each event has an id of the back office's own; the same id again gets the same answer and
+    nothing is done. An event that is not possible where the problem stands is answered 409 for
+    good, with the state and what is possible there. With If-Match it is applied to that
+    version of the problem only; a repeat gets its answer all the same.
     """
-    progress = BackOfficeEvents(services)
-    blueprint = Blueprint(
-        SCOPE, __name__, url_prefix=PREFIX, description="What the supplier's own systems say"
-    )
+    g.event = {"client": admit()}
+    if len(reference) > NAME_MAX or "\0" in reference:
+        raise NotFound  # No problem is called that, and PostgreSQL cannot look for a NUL.
+    happened = read_event(read_document())
+    g.event["kind"] = happened.event
+    with bind(reference=reference):
+        answer = door().events.event(reference, happened, versions=_versions())
+    g.event["reference"] = answer.body.get("reference")
+    response = json_response(answer.body, answer.status)
+    if answer.version is not None:
+        response.headers["ETag"] = etag(answer.version)
+    return response
 
-    @blueprint.route("/problems/<reference>/events", methods=["POST"])
-    @blueprint.doc(
-        **operation(
-            refusals.EVENT,
-            {
-                200: response("Done", DONE, ETAG),
-                **error_responses(refusals.EVENT, ERROR_TEXTS | EVENT_ERROR_TEXTS),
-                ErrorAnswer.CONFLICT.status: response(
-                    "Not possible where the problem stands", CONFLICT
-                ),
-                ErrorAnswer.INVALID.status: response(
-                    EVENT_ERROR_TEXTS[ErrorAnswer.INVALID], INCOMPLETE
-                ),
-                ErrorAnswer.PRECONDITION.status: response(
-                    "The problem has changed: nothing is done", CONFLICT, ETAG
-                ),
-            },
-            needs_scope(SCOPE),
-            parameters=[REFERENCE, IF_MATCH],
-            request=EVENT,
-        )
-    )
-    def event(reference: str) -> Response:
-        """Say what happened to a problem.
 
-        Each event has an id of the back office's own; the same id again gets the same answer and
-        nothing is done. An event that is not possible where the problem stands is answered 409 for
-        good, with the state and what is possible there. With If-Match it is applied to that
-        version of the problem only; a repeat gets its answer all the same.
-        """
-        g.event = {"client": tokens.admit(request.headers.get("Authorization"), SCOPE)}
-        if len(reference) > NAME_MAX or "\0" in reference:
-            raise NotFound  # No problem is called that, and PostgreSQL cannot look for a NUL.
-        happened = read_event(read_json(read_body(request, max_body)))
-        g.event["kind"] = happened.event
-        with bind(reference=reference):
-            answer = progress.event(reference, happened, versions=_versions())
-        g.event["reference"] = answer.body.get("reference")
-        response = json_response(answer.body, answer.status)
-        if answer.version is not None:
-            response.headers["ETag"] = etag(answer.version)
-        return response
-
-    @blueprint.after_request
-    def log_event(response: Response) -> Response:
-        """Log a line about each event that is from the back office, however it is answered."""
-        if "event" in g:
-            address, status = request.remote_addr, response.status_code
-            audit.done("back-office.event", **g.event, address=address, status=status)
-        return response
-
-    add_problems(blueprint, tokens, services, REFERENCE)
-    add_snapshots(blueprint, tokens, services, max_body, REFERENCE)
-    add_incidents(blueprint, tokens, Incidents(services), max_body)
-    add_hooks(blueprint, hooks, max_body)
-    add_work_orders(blueprint, tokens, orders, max_body)
-    api.register_blueprint(blueprint)
+@blueprint.after_request
+def log_event(response: Response) -> Response:
+    """Log a line about each event that is from the back office, however it is answered."""
+    if "event" in g:
+        address, status = request.remote_addr, response.status_code
+        door().audit.done("back-office.event", **g.event, address=address, status=status)
+    return response
 
 
 def _versions() -> frozenset[int] | None:

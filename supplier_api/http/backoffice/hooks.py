@@ -1,17 +1,15 @@
 """POST /back-office/v1/hooks/{name}: webhooks, stored as they come."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from flask import Response, request
-from flask_smorest import Blueprint
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from supplier_api.auth import NotAuthorised
-from supplier_api.backoffice.hooks import Hook, kept_headers, key_of
-from supplier_api.clock import MachineClock
+from supplier_api.backoffice.hooks import kept_headers, key_of
 from supplier_api.contract import refusals
 from supplier_api.contract.errors import ErrorAnswer
-from supplier_api.db import Store
+from supplier_api.http.backoffice.door import blueprint, door
 from supplier_api.http.openapi import BEARER, error_responses, in_path, operation, response
 from supplier_api.http.request_parsing import empty
 from supplier_api.logging import get_logger
@@ -32,54 +30,40 @@ TEXTS = {
 log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Hooks:
-    """The hook there is, and where its webhooks are stored."""
-
-    hook: Hook
-    store: Store
-    machine: MachineClock
-
-    def take(self, body: bytes) -> bool:
-        """Store the webhook that the request is; return False if it is there already.
-
-        Raises NotAuthorised, and db.StoreUnavailable: then nothing may be answered but "later".
-        """
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        if not self.hook.admits(headers, body):
-            raise NotAuthorised("expected a valid signature or token", "Bearer")
-        name, key, kept = str(self.hook.name), key_of(headers, body), kept_headers(headers)
-        now = self.machine.now()
-        new = self.store.write(lambda uow: InboxRepository(uow).add(name, key, kept, body, now))
-        log.info("inbox.received", hook=name, key=key, new=new)
-        return new
-
-
-def add_hooks(blueprint: Blueprint, hooks: Hooks, max_body: int) -> None:
-    """Add the route of webhooks to the back office's door."""
-
-    @blueprint.route("/hooks/<name>", methods=["POST"], parameters=[NAME])
-    @blueprint.doc(
-        **operation(
-            refusals.HOOK,
-            {
-                204: response("Stored, now or before"),
-                **error_responses(refusals.HOOK, TEXTS),
-            },
-            [{BEARER: []}, {}],
-        )
+@blueprint.route("/hooks/<name>", methods=["POST"], parameters=[NAME])
+@blueprint.doc(
+    **operation(
+        refusals.HOOK,
+        {204: response("Stored, now or before"), **error_responses(refusals.HOOK, TEXTS)},
+        [{BEARER: []}, {}],
     )
-    def hook(**path: str) -> Response:
-        """Store a webhook of the back office's system; the worker applies it.
+)
+def hook(**path: str) -> Response:
+    """Store a webhook of the back office's system; the worker applies it.
 
-        It is signed as Standard Webhooks says, or has the hook's token as a bearer token or as the
-        password of Basic. The answer comes once it is stored for good; the same webhook again, by
-        its webhook-id or else by its body, changes nothing.
-        """
-        if path["name"] != hooks.hook.name:
-            raise refusals.UNKNOWN_HOOK.error()
-        hooks.take(_read_any_body(max_body))
-        return empty(204)
+    It is signed as Standard Webhooks says, or has the hook's token as a bearer token or as the
+    password of Basic. The answer comes once it is stored for good; the same webhook again, by
+    its webhook-id or else by its body, changes nothing.
+    """
+    if path["name"] != door().hook.name:
+        raise refusals.UNKNOWN_HOOK.error()
+    body = _read_any_body(door().max_body)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    if not door().hook.admits(headers, body):
+        raise NotAuthorised("expected a valid signature or token", "Bearer")
+    _store(headers, body)
+    return empty(204)
+
+
+def _store(headers: Mapping[str, str], body: bytes) -> None:
+    """Store a webhook unless it is there already.
+
+    Raises db.StoreUnavailable: then nothing may be answered but "later".
+    """
+    services, name = door().services, str(door().hook.name)
+    key, kept, now = key_of(headers, body), kept_headers(headers), services.machine.now()
+    new = services.store.write(lambda uow: InboxRepository(uow).add(name, key, kept, body, now))
+    log.info("inbox.received", hook=name, key=key, new=new)
 
 
 def _read_any_body(limit: int) -> bytes:

@@ -1,16 +1,14 @@
 """/back-office/v1/incidents: network incidents are declared, ended and listed."""
 
-from flask import Response, request
-from flask_smorest import Blueprint
+from flask import Response
 
-from supplier_api.auth import AccessTokens
-from supplier_api.contract import read_json, refusals
+from supplier_api.contract import refusals
 from supplier_api.contract.errors import ErrorAnswer
+from supplier_api.http.backoffice.door import admit, blueprint, describe, door, read_document
 from supplier_api.http.backoffice.schemas import INCIDENT, INCIDENT_ID, read_incident
-from supplier_api.http.openapi import error_responses, in_path, needs_scope, operation, response
-from supplier_api.http.request_parsing import json_response, read_body
+from supplier_api.http.openapi import in_path, response
+from supplier_api.http.request_parsing import json_response
 from supplier_api.problems.incident_coverage import ScopeKind
-from supplier_api.problems.incidents import Incidents
 
 SHOWN = {
     "type": "object",
@@ -72,96 +70,66 @@ ID = in_path(
     {"type": "string", "minLength": 1, "maxLength": INCIDENT_ID.maximum},
     "INC0000042",
 )
-# What the error answers of the back office's calls mean.
-ERROR_TEXTS = {
-    ErrorAnswer.MALFORMED: "The request cannot be read",
-    ErrorAnswer.NOT_AUTHORISED: "No token, or not a good one",
-    ErrorAnswer.FORBIDDEN: "The token is not good for this",
+_TEXTS = {
     ErrorAnswer.NOT_FOUND: "No such incident",
     ErrorAnswer.INVALID: "Something is missing or wrong, or the id is another incident's",
-    ErrorAnswer.FAULT: "Unexpected error - the uuid is in the log",
-    ErrorAnswer.UNAVAILABLE: "Temporarily unavailable",
 }
 
 
-def add_incidents(
-    blueprint: Blueprint, tokens: AccessTokens, incidents: Incidents, max_body: int
-) -> None:
-    """Add the routes of the network incidents to the back office's door."""
-    scope = blueprint.name
-
-    def admitted() -> str:
-        return tokens.admit(request.headers.get("Authorization"), scope)
-
-    @blueprint.route("/incidents", methods=["POST"])
-    @blueprint.doc(
-        **operation(
-            refusals.DECLARE_INCIDENT,
-            {
-                201: response("Declared", SHOWN),
-                200: response("Declared before, and lasts", SHOWN),
-                **error_responses(refusals.DECLARE_INCIDENT, ERROR_TEXTS),
-            },
-            needs_scope(scope),
-            request=INCIDENT,
-        )
+@blueprint.route("/incidents", methods=["POST"])
+@blueprint.doc(
+    **describe(
+        refusals.DECLARE_INCIDENT,
+        {
+            201: response("Declared", SHOWN),
+            200: response("Declared before, and lasts", SHOWN),
+        },
+        _TEXTS,
+        request=INCIDENT,
     )
-    def declare() -> Response:
-        """Declare a network incident, over services, the services of problems, or scopes.
+)
+def declare() -> Response:
+    """Declare a network incident, over services, the services of problems, or scopes.
 
-        Open problems there become part of it soon, each with an update to its tenant; new ones
-        do at once, and so do new problems whose parent is part of it. There may be none yet. The
-        same again gets 200, and nothing is done.
-        """
-        who = admitted()
-        wanted = read_incident(read_json(read_body(request, max_body)))
-        new = incidents.declare(
-            wanted.id,
-            wanted.services,
-            wanted.text,
-            problems=wanted.problems,
-            scopes=wanted.scopes,
-            who=who,
-        )
-        return json_response(incidents.shown(wanted.id), 201 if new else 200)
-
-    @blueprint.route("/incidents/<id>", methods=["DELETE"], parameters=[ID])
-    @blueprint.doc(
-        **operation(
-            refusals.END_INCIDENT,
-            {
-                200: response("Ended", SHOWN),
-                **error_responses(refusals.END_INCIDENT, ERROR_TEXTS),
-            },
-            needs_scope(scope),
-        )
+    Open problems there become part of it soon, each with an update to its tenant; new ones
+    do at once, and so do new problems whose parent is part of it. There may be none yet. The
+    same again gets 200, and nothing is done.
+    """
+    who, incidents = admit(), door().incidents
+    wanted = read_incident(read_document())
+    new = incidents.declare(
+        wanted.id,
+        wanted.services,
+        wanted.text,
+        problems=wanted.problems,
+        scopes=wanted.scopes,
+        who=who,
     )
-    def end(**path: str) -> Response:
-        """End a network incident; its problems leave it soon, each with an update to its tenant.
+    return json_response(incidents.shown(wanted.id), 201 if new else 200)
 
-        One that has ended stays as it is.
-        """
-        who, code = admitted(), path["id"]
-        if "\0" in code or incidents.shown(code) is None:
-            raise refusals.UNKNOWN_INCIDENT.error()
-        incidents.end(code, who=who)
-        return json_response(incidents.shown(code))
 
-    @blueprint.route("/incidents", methods=["GET"])
-    @blueprint.doc(
-        **operation(
-            refusals.LIST_INCIDENTS,
-            {
-                200: response("The incidents", LISTED),
-                **error_responses(refusals.LIST_INCIDENTS, ERROR_TEXTS),
-            },
-            needs_scope(scope),
-        )
-    )
-    def listed() -> Response:
-        """List the incidents that last, and those that have ended and are not yet left by all.
+@blueprint.route("/incidents/<id>", methods=["DELETE"], parameters=[ID])
+@blueprint.doc(**describe(refusals.END_INCIDENT, {200: response("Ended", SHOWN)}, _TEXTS))
+def end(**path: str) -> Response:
+    """End a network incident; its problems leave it soon, each with an update to its tenant.
 
-        One that the inventory names is listed as long as problems are part of it.
-        """
-        admitted()
-        return json_response({"incidents": incidents.listed()})
+    One that has ended stays as it is.
+    """
+    who, code, incidents = admit(), path["id"], door().incidents
+    if "\0" in code or incidents.shown(code) is None:
+        raise refusals.UNKNOWN_INCIDENT.error()
+    incidents.end(code, who=who)
+    return json_response(incidents.shown(code))
+
+
+@blueprint.route("/incidents", methods=["GET"])
+@blueprint.doc(
+    **describe(refusals.LIST_INCIDENTS, {200: response("The incidents", LISTED)}, _TEXTS)
+)
+def listed_incidents() -> Response:
+    """List the incidents that last, and those that have ended and are not yet left by all.
+
+    One that the inventory names is listed as long as problems are part of it.
+    """
+    admit()
+    return json_response({"incidents": door().incidents.listed()})

@@ -1,18 +1,23 @@
-"""The OpenAPI document of the back office's door alone.
+"""The calls of the back office's door, and its OpenAPI document where it stands alone.
 
 Where it shares a listener with the gateway's door, /openapi.json has both.
 """
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 from flask import Flask
+from flask_smorest import Api
 
 from supplier_api.contract import CONTRACT
 from supplier_api.http.api_docs import TryClient
-from supplier_api.http.backoffice.events import SCOPE, register
+
+# Each adds its calls to the blueprint: in this order they are described.
+from supplier_api.http.backoffice import events, problems, snapshots, incidents, hooks, work_orders  # noqa: F401 # isort: skip
+from supplier_api.http.backoffice.door import SCOPE, blueprint
 from supplier_api.http.gateway.errors import SupplierApi
-from supplier_api.http.openapi import BEARER, BEARER_SCHEME, OAUTH2, build_api
+from supplier_api.http.gateway.tokens import TOKEN_PATH
+from supplier_api.http.openapi import build_api, describe_access
 
 TITLE = "The back office's door"
 DESCRIPTION = """\
@@ -22,19 +27,6 @@ Where something is missing or has a wrong JSON type the answer is 400, where a v
 those that are possible it is 422; messages begin with the field's path. What a problem's state
 forbids is answered 409, with the state and what is possible there. Fields that are not described
 are ignored, parameters of the query are not."""
-_SECURITY_SCHEMES: dict[str, dict[str, Any]] = {
-    OAUTH2: {
-        "type": "oauth2",
-        "description": "A token of the supplier's own issuer",
-        "flows": {
-            "clientCredentials": {
-                "tokenUrl": "/oauth2/token",
-                "scopes": {SCOPE: "What the supplier's own systems say"},
-            }
-        },
-    },
-    BEARER: BEARER_SCHEME,
-}
 
 
 def describe_door(app: Flask, *, docs: bool, clients: Sequence[TryClient] = ()) -> SupplierApi:
@@ -44,16 +36,18 @@ def describe_door(app: Flask, *, docs: bool, clients: Sequence[TryClient] = ()) 
     """
     version = CONTRACT.supplier_api
     api = build_api(app, SupplierApi, TITLE, version, DESCRIPTION, docs=docs, clients=clients)
-    for name, scheme in _SECURITY_SCHEMES.items():
-        api.spec.components.security_scheme(name, scheme)
+    describe_access(api, TOKEN_PATH, {SCOPE: blueprint.description})
     return api
+
+
+def add_calls(api: Api) -> None:
+    """Add the calls to the application that `api` describes; door.EXTENSION has their parts."""
+    api.register_blueprint(blueprint)
 
 
 def backoffice_document() -> dict[str, Any]:
     """Return the OpenAPI document of the door."""
     api = describe_door(Flask(__name__), docs=False)
-    # A view is described without what it works with.
-    nothing = cast("Any", None)
-    register(api, nothing, nothing, 0, nothing, nothing)
+    add_calls(api)
     described: dict[str, Any] = api.spec.to_dict()
     return described

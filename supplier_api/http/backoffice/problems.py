@@ -3,9 +3,7 @@
 from typing import Any
 
 from flask import Response, request
-from flask_smorest import Blueprint
 
-from supplier_api.auth import AccessTokens
 from supplier_api.clock import from_wire
 from supplier_api.contract import load, refusals
 from supplier_api.contract.codes import Status
@@ -13,20 +11,26 @@ from supplier_api.contract.errors import ErrorAnswer
 from supplier_api.contract.fields import InstantField, Text
 from supplier_api.contract.limits import SERVICE_ID_MAX
 from supplier_api.contract.loading import make
-from supplier_api.http.backoffice.incidents import ERROR_TEXTS
+from supplier_api.http.backoffice.door import (
+    ETAG,
+    REFERENCE,
+    admit,
+    blueprint,
+    describe,
+    door,
+    etag,
+)
 from supplier_api.http.backoffice.schemas import NAME_MAX
-from supplier_api.http.openapi import error_responses, needs_scope, operation, response
+from supplier_api.http.openapi import response
 from supplier_api.http.request_parsing import check_query, json_response, whole_number
 from supplier_api.problems import view
 from supplier_api.problems.backoffice_events import references_of
 from supplier_api.problems.changes_feed import FeedCursor, WantedChanges, changed
 from supplier_api.problems.model import Base, ServiceProblem
-from supplier_api.problems.services import Services
 
 LIMIT = 50
 LIMIT_MAX = 500
 STATES = [Base.UNDECIDED.value, *(status.value for status in Status)]
-PARAMETERS = ("state", "changed-since", "ticket", "service", "limit", "cursor")
 # What is in the query, but for the numbers.
 _QUERY = make(
     "ProblemQuery",
@@ -36,7 +40,6 @@ _QUERY = make(
         "service": Text("The service", maximum=SERVICE_ID_MAX),
     },
 )
-ETAG = {"ETag": {"description": "The problem's version", "schema": {"type": "string"}}}
 _TEXT = {"type": "string"}
 _MAYBE = {"type": "string", "nullable": True}
 _TIME = {"type": "string", "format": "date-time"}
@@ -107,88 +110,84 @@ LISTED = {
         "more": {"type": "boolean", "description": "Whether there may be more already"},
     },
 }
-_TEXTS = ERROR_TEXTS | {
-    ErrorAnswer.NOT_FOUND: "No such problem",
+_MEANINGS: dict[str, tuple[str, dict[str, Any]]] = {
+    "state": ("Only those in this state", {**_TEXT, "enum": STATES}),
+    "changed-since": ("Only those that changed then or later", _TIME),
+    "ticket": ("Only those with this ticket", {**_TEXT, "maxLength": NAME_MAX}),
+    "service": ("Only those on this service", {**_TEXT, "maxLength": SERVICE_ID_MAX}),
+    "limit": (
+        "At most so many",
+        {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT},
+    ),
+    "cursor": ("The cursor of the page before", _TEXT),
+}
+QUERY = [
+    {"name": name, "in": "query", "description": text, "schema": schema}
+    for name, (text, schema) in _MEANINGS.items()
+]
+_TEXTS = {
     ErrorAnswer.INVALID: "A parameter is unknown or wrong",
     ErrorAnswer.CONFLICT: "Several problems are called that: the references are named",
 }
 
 
-def etag(version: int) -> str:
-    """Return the entity tag of a problem's version."""
-    return f'"{version}"'
-
-
-def add_problems(
-    blueprint: Blueprint, tokens: AccessTokens, services: Services, reference: dict[str, Any]
-) -> None:
-    """Add the routes that show problems; `reference` describes how one is named."""
-    scope = blueprint.name
-
-    @blueprint.route("/problems/<reference>", methods=["GET"])
-    @blueprint.doc(
-        **operation(
-            refusals.SHOW_PROBLEM,
-            {
-                200: response("The problem", PROBLEM, ETAG),
-                **error_responses(refusals.SHOW_PROBLEM, _TEXTS),
-            },
-            needs_scope(scope),
-            parameters=[reference],
-        )
+@blueprint.route("/problems/<reference>", methods=["GET"])
+@blueprint.doc(
+    **describe(
+        refusals.SHOW_PROBLEM,
+        {200: response("The problem", PROBLEM, ETAG)},
+        _TEXTS,
+        parameters=[REFERENCE],
     )
-    def show(reference: str) -> Response:
-        """Show a problem: where it stands, what it waits for, what is possible, and its history.
+)
+def show(reference: str) -> Response:
+    """Show a problem: where it stands, what it waits for, what is possible, and its history.
 
-        It may be named by anything that is one problem's: our reference of it, of a change or of
-        its resolution, the gateway's id, the ticket, the service, the conversation.
-        """
-        tokens.admit(request.headers.get("Authorization"), scope)
-        problem, seen = _shown(services, reference)
-        answer = json_response(seen)
-        answer.headers["ETag"] = etag(problem.version)
-        return answer
+    It may be named by anything that is one problem's: our reference of it, of a change or of
+    its resolution, the gateway's id, the ticket, the service, the conversation.
+    """
+    admit()
+    services, problem_id = door().services, find_one(reference).id
+    now = services.machine.now()
+    problem, seen = services.store.read(lambda uow: view.whole(uow, problem_id, now))
+    answer = json_response(seen)
+    answer.headers["ETag"] = etag(problem.version)
+    return answer
 
-    @blueprint.route("/problems", methods=["GET"])
-    @blueprint.doc(
-        **operation(
-            refusals.LIST_PROBLEMS,
-            {
-                200: response("The problems", LISTED),
-                **error_responses(refusals.LIST_PROBLEMS, _TEXTS),
-            },
-            needs_scope(scope),
-            parameters=_described(),
-        )
+
+@blueprint.route("/problems", methods=["GET"])
+@blueprint.doc(
+    **describe(
+        refusals.LIST_PROBLEMS,
+        {200: response("The problems", LISTED)},
+        _TEXTS,
+        parameters=QUERY,
     )
-    def listed() -> Response:
-        """List problems in the order in which they last changed.
+)
+def listed() -> Response:
+    """List problems in the order in which they last changed.
 
-        What changed in the last five seconds is left out, so that nobody who goes on from a cursor
-        misses a change. One that changes again comes again. Times are business time. Of one state
-        a page may hold few problems, or none, and yet `more`: go on with its cursor.
-        """
-        tokens.admit(request.headers.get("Authorization"), scope)
-        wanted, now = _wanted(), services.business.now("")
-        page = services.store.read(lambda uow: changed(uow, wanted, now))
-        return json_response(
-            {
-                "problems": [view.summary(problem) for problem in page.problems],
-                "cursor": str(page.cursor) if page.cursor else None,
-                "more": page.more,
-            }
-        )
-
-
-def _shown(services: Services, name: str) -> tuple[ServiceProblem, dict[str, Any]]:
-    """Return the one problem of a name, and all of it; raises RequestRefused."""
-    problem_id = find_one(services, name).id
-    return services.store.read(lambda uow: view.whole(uow, problem_id, services.machine.now()))
+    What changed in the last five seconds is left out, so that nobody who goes on from a cursor
+    misses a change. One that changes again comes again. Times are business time. Of one state
+    a page may hold few problems, or none, and yet `more`: go on with its cursor.
+    """
+    admit()
+    services = door().services
+    wanted, now = _wanted(), services.business.now("")
+    page = services.store.read(lambda uow: changed(uow, wanted, now))
+    return json_response(
+        {
+            "problems": [view.summary(problem) for problem in page.problems],
+            "cursor": str(page.cursor) if page.cursor else None,
+            "more": page.more,
+        }
+    )
 
 
-def find_one(services: Services, name: str) -> ServiceProblem:
+def find_one(name: str) -> ServiceProblem:
     """Return the one problem of a name; raises RequestRefused."""
-    found = [] if len(name) > NAME_MAX else services.store.read(lambda uow: view.find(uow, name))
+    store = door().services.store
+    found = [] if len(name) > NAME_MAX else store.read(lambda uow: view.find(uow, name))
     if not found:
         raise refusals.UNKNOWN_REFERENCE.error()
     if len(found) > 1:
@@ -197,28 +196,9 @@ def find_one(services: Services, name: str) -> ServiceProblem:
     return found[0]
 
 
-def _described() -> list[dict[str, Any]]:
-    """Return what OpenAPI says of the parameters of the list."""
-    schemas: dict[str, tuple[dict[str, Any], str]] = {
-        "state": ({**_TEXT, "enum": STATES}, "Only those in this state"),
-        "changed-since": (_TIME, "Only those that changed then or later"),
-        "ticket": ({**_TEXT, "maxLength": NAME_MAX}, "Only those with this ticket"),
-        "service": ({**_TEXT, "maxLength": SERVICE_ID_MAX}, "Only those on this service"),
-        "limit": (
-            {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT},
-            "At most so many",
-        ),
-        "cursor": (_TEXT, "The cursor of the page before"),
-    }
-    return [
-        {"name": name, "in": "query", "description": text, "schema": schema}
-        for name, (schema, text) in schemas.items()
-    ]
-
-
 def _wanted() -> WantedChanges:
     """Return what the query asks for; raises contract.Invalid."""
-    check_query(request, PARAMETERS)
+    check_query(request, _MEANINGS)
     given = request.args
     fields = load(_QUERY, {name: given[name] for name in _QUERY.fields if name in given})
     if "state" in given and given["state"] not in STATES:

@@ -3,24 +3,29 @@
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Response, g, request
-from flask_smorest import Blueprint
+from flask import Response, g
 
-from supplier_api.auth import AccessTokens
-from supplier_api.contract import load, read_json, refusals
+from supplier_api.contract import load, refusals
 from supplier_api.contract.codes import ProblemCode
 from supplier_api.contract.errors import ErrorAnswer
 from supplier_api.contract.fields import Code, Text, Version
 from supplier_api.contract.loading import make
-from supplier_api.http.backoffice.incidents import ERROR_TEXTS
-from supplier_api.http.backoffice.problems import ETAG, etag, find_one
+from supplier_api.http.backoffice.door import (
+    ETAG,
+    REFERENCE,
+    admit,
+    blueprint,
+    describe,
+    door,
+    etag,
+    read_document,
+)
+from supplier_api.http.backoffice.problems import find_one
 from supplier_api.http.backoffice.schemas import EVENT, NAME_MAX, URL_MAX
-from supplier_api.http.openapi import error_responses, needs_scope, operation, response
-from supplier_api.http.request_parsing import json_response, read_body
-from supplier_api.problems.backoffice_events import BackOfficeEvents
+from supplier_api.http.openapi import response
+from supplier_api.http.request_parsing import json_response
 from supplier_api.problems.lifecycle import DECIDES_CHANGE, Event
 from supplier_api.problems.model import Awaits
-from supplier_api.problems.services import Services
 from supplier_api.problems.snapshot import (
     ChangeDecision,
     Snapshot,
@@ -28,7 +33,7 @@ from supplier_api.problems.snapshot import (
     Wanted,
     version_from,
 )
-from supplier_api.problems.snapshots import SnapshotResult, Snapshots
+from supplier_api.problems.snapshots import SnapshotResult
 
 SNAPSHOT = make(
     "TicketSnapshot",
@@ -68,65 +73,49 @@ TAKEN = {
         },
     },
 }
-_TEXTS = ERROR_TEXTS | {
-    ErrorAnswer.NOT_FOUND: "No such problem",
-    ErrorAnswer.INVALID: "Something is missing or wrong",
-    ErrorAnswer.CONFLICT: "It cannot be followed now, or the name is that of several problems",
-}
 
 
-def add_snapshots(
-    blueprint: Blueprint,
-    tokens: AccessTokens,
-    services: Services,
-    max_body: int,
-    reference: dict[str, Any],
-) -> None:
-    """Add the route of snapshots; `reference` describes how a problem is named."""
-    scope = blueprint.name
-    snapshots = Snapshots(services, BackOfficeEvents(services))
-
-    @blueprint.route("/problems/<reference>/snapshot", methods=["PUT"])
-    @blueprint.doc(
-        **operation(
-            refusals.SNAPSHOT,
-            {
-                200: response("Taken", TAKEN, ETAG),
-                **error_responses(refusals.SNAPSHOT, _TEXTS),
-            },
-            needs_scope(scope),
-            parameters=[reference],
-            request=SNAPSHOT,
-        )
+@blueprint.route("/problems/<reference>/snapshot", methods=["PUT"])
+@blueprint.doc(
+    **describe(
+        refusals.SNAPSHOT,
+        {200: response("Taken", TAKEN, ETAG)},
+        {
+            ErrorAnswer.CONFLICT: (
+                "It cannot be followed now, or the name is that of several problems"
+            )
+        },
+        parameters=[REFERENCE],
+        request=SNAPSHOT,
     )
-    def put(reference: str) -> Response:
-        """Say what the problem's ticket is now; the events that lead there follow by themselves.
+)
+def put_snapshot(reference: str) -> Response:
+    """Say what the problem's ticket is now; the events that lead there follow by themselves.
 
-        All of them are applied, or none: then the ticket is apart until a later snapshot fits. One
-        that is not newer than what is known of the ticket does nothing, so it may come again.
-        """
-        g.event = {"client": tokens.admit(request.headers.get("Authorization"), scope)}
-        g.event["kind"] = "snapshot"
-        snapshot = read_snapshot(read_json(read_body(request, max_body)))
-        problem = find_one(services, reference)
-        g.event["reference"] = problem.reference
-        taken = snapshots.take_of(problem.id, reference, snapshot)
-        if taken is None:
-            raise refusals.SNAPSHOT_OF_ANOTHER.error()
-        if taken.result is SnapshotResult.WAITS:
-            raise refusals.SNAPSHOT_WAITS.error()
-        if taken.result is SnapshotResult.APART:
-            raise refusals.SNAPSHOT_APART.error(reason=taken.reason)
-        state = taken.problem.state
-        answer = json_response(
-            {
-                "reference": taken.problem.reference,
-                "status": state.status or state.base,
-                "result": taken.result,
-            }
-        )
-        answer.headers["ETag"] = etag(taken.problem.version)
-        return answer
+    All of them are applied, or none: then the ticket is apart until a later snapshot fits. One
+    that is not newer than what is known of the ticket does nothing, so it may come again.
+    """
+    g.event = {"client": admit(), "kind": "snapshot"}
+    snapshot = read_snapshot(read_document())
+    problem = find_one(reference)
+    g.event["reference"] = problem.reference
+    taken = door().snapshots.take_of(problem.id, reference, snapshot)
+    if taken is None:
+        raise refusals.SNAPSHOT_OF_ANOTHER.error()
+    if taken.result is SnapshotResult.WAITS:
+        raise refusals.SNAPSHOT_WAITS.error()
+    if taken.result is SnapshotResult.APART:
+        raise refusals.SNAPSHOT_APART.error(reason=taken.reason)
+    state = taken.problem.state
+    answer = json_response(
+        {
+            "reference": taken.problem.reference,
+            "status": state.status or state.base,
+            "result": taken.result,
+        }
+    )
+    answer.headers["ETag"] = etag(taken.problem.version)
+    return answer
 
 
 def read_snapshot(document: object) -> Snapshot:

@@ -3,22 +3,15 @@
 from typing import Any
 
 from flask import Response, request
-from flask_smorest import Blueprint
 
-from supplier_api.auth import AccessTokens
 from supplier_api.backoffice.order_answer import office_answer
-from supplier_api.contract import load, read_json, refusals
+from supplier_api.contract import load, refusals
 from supplier_api.contract.errors import ErrorAnswer
 from supplier_api.delivery.pull import PulledOrder, PulledOrders
-from supplier_api.http.backoffice.incidents import ERROR_TEXTS
+from supplier_api.http.backoffice.door import admit, blueprint, describe, door, read_document
 from supplier_api.http.backoffice.schemas import CLAIMED_ANSWER, NAME_MAX
-from supplier_api.http.openapi import error_responses, in_path, needs_scope, operation, response
-from supplier_api.http.request_parsing import (
-    check_query,
-    json_response,
-    read_body,
-    whole_number,
-)
+from supplier_api.http.openapi import in_path, response
+from supplier_api.http.request_parsing import check_query, json_response, whole_number
 from supplier_api.http.wsgi import WAIT
 from supplier_api.problems.transition import Incomplete
 from supplier_api.problems.work import ORDER_KINDS
@@ -28,10 +21,9 @@ LONGEST = 60  # seconds
 LONGEST_LEASE = 3600  # seconds
 DEFAULTS = {"limit": 50, "wait": 0, "lease": 60}
 LIMITS = {"limit": (1, MOST), "wait": (0, LONGEST), "lease": (1, LONGEST_LEASE)}
-TEXTS = ERROR_TEXTS | {
+_TEXTS = {
     ErrorAnswer.CONFLICT: "Orders are not fetched here, or this one is no longer yours",
     ErrorAnswer.NOT_FOUND: "No such order",
-    ErrorAnswer.INVALID: "Something is missing or wrong",
 }
 _MEANINGS = {
     "limit": "How many orders at most",
@@ -93,74 +85,65 @@ ID = in_path(
 )
 
 
-def add_work_orders(
-    blueprint: Blueprint, tokens: AccessTokens, orders: PulledOrders | None, max_body: int
-) -> None:
-    """Add the routes of work orders to the back office's door; without `orders` they refuse."""
-    scope = blueprint.name
-
-    def admitted() -> tuple[str, PulledOrders]:
-        who = tokens.admit(request.headers.get("Authorization"), scope)
-        if orders is None:
-            raise refusals.NOT_FETCHED.error()
-        return who, orders
-
-    @blueprint.route("/work-orders", methods=["GET"])
-    @blueprint.doc(
-        **operation(
-            refusals.LEASE_ORDERS,
-            {
-                200: response("The orders, none if there are none", LEASED),
-                **error_responses(refusals.LEASE_ORDERS, TEXTS),
-            },
-            needs_scope(scope),
-            parameters=QUERY,
-        )
+@blueprint.route("/work-orders", methods=["GET"])
+@blueprint.doc(
+    **describe(
+        refusals.LEASE_ORDERS,
+        {200: response("The orders, none if there are none", LEASED)},
+        _TEXTS,
+        parameters=QUERY,
     )
-    def lease() -> Response:
-        """Fetch the orders that are due: the first one of each problem.
+)
+def lease() -> Response:
+    """Fetch the orders that are due: the first one of each problem.
 
-        Each is yours for `lease` seconds. One that is not answered by then comes again, so the same
-        id must have no second effect. The next order of a problem comes when the one before is
-        answered.
-        """
-        who, here = admitted()
-        check_query(request, tuple(LIMITS))
-        limit, wait, lease = (_number(name) for name in LIMITS)
-        leased = here.lease(limit, lease, who)
-        if not leased and wait:
-            # The server runs the request again, and no thread waits.
-            request.environ[WAIT] = float(wait)
-        return json_response({"orders": [_shown(each) for each in leased]})
+    Each is yours for `lease` seconds. One that is not answered by then comes again, so the same
+    id must have no second effect. The next order of a problem comes when the one before is
+    answered.
+    """
+    who, orders = _admitted()
+    check_query(request, tuple(LIMITS))
+    limit, wait, seconds = (_number(name) for name in LIMITS)
+    leased = orders.lease(limit, seconds, who)
+    if not leased and wait:
+        # The server runs the request again, and no thread waits.
+        request.environ[WAIT] = float(wait)
+    return json_response({"orders": [_shown(each) for each in leased]})
 
-    @blueprint.route("/work-orders/<id>/answer", methods=["POST"], parameters=[ID])
-    @blueprint.doc(
-        **operation(
-            refusals.ANSWER_ORDER,
-            {
-                200: response("Settled, now or by the same answer before", SETTLED),
-                **error_responses(refusals.ANSWER_ORDER, TEXTS),
-            },
-            needs_scope(scope),
-            request=CLAIMED_ANSWER,
-        )
+
+@blueprint.route("/work-orders/<id>/answer", methods=["POST"], parameters=[ID])
+@blueprint.doc(
+    **describe(
+        refusals.ANSWER_ORDER,
+        {200: response("Settled, now or by the same answer before", SETTLED)},
+        _TEXTS,
+        request=CLAIMED_ANSWER,
     )
-    def answer(**path: str) -> Response:
-        """Say that an order was taken, with the ticket and what was decided at once, or refuse it.
+)
+def answer(**path: str) -> Response:
+    """Say that an order was taken, with the ticket and what was decided at once, or refuse it.
 
-        A repeat has no effect. 409 is final: the order was given out again, or settled otherwise.
-        """
-        _, here = admitted()
-        order_id = path["id"]
-        sent = load(CLAIMED_ANSWER, read_json(read_body(request, max_body)))
-        said = office_answer(sent)
-        if len(order_id) > NAME_MAX or "\0" in order_id:
-            raise refusals.UNKNOWN_ORDER.error()
-        try:
-            result = here.answer(order_id, sent["claim"], said)
-        except Incomplete as error:
-            raise error.refused from None
-        return json_response({"id": order_id, "state": result.state, "ticket": result.ticket})
+    A repeat has no effect. 409 is final: the order was given out again, or settled otherwise.
+    """
+    _, orders = _admitted()
+    order_id = path["id"]
+    sent = load(CLAIMED_ANSWER, read_document())
+    said = office_answer(sent)
+    if len(order_id) > NAME_MAX or "\0" in order_id:
+        raise refusals.UNKNOWN_ORDER.error()
+    try:
+        result = orders.answer(order_id, sent["claim"], said)
+    except Incomplete as error:
+        raise error.refused from None
+    return json_response({"id": order_id, "state": result.state, "ticket": result.ticket})
+
+
+def _admitted() -> tuple[str, PulledOrders]:
+    """Return who asks, and for which orders; raises RequestRefused where none are fetched."""
+    who, orders = admit(), door().orders
+    if orders is None:
+        raise refusals.NOT_FETCHED.error()
+    return who, orders
 
 
 def _number(name: str) -> int:

@@ -17,7 +17,7 @@ from supplier_api.http.gateway.calls import CALLS
 from supplier_api.http.gateway.errors import SupplierApi
 from supplier_api.http.gateway.handler import RequestExtension
 from supplier_api.http.gateway.tokens import TOKEN_PATH
-from supplier_api.http.openapi import BEARER, BEARER_SCHEME, OAUTH2, OPENAPI, build_api
+from supplier_api.http.openapi import OPENAPI, build_api, describe_access
 from supplier_api.http.request_parsing import JSON
 
 TITLE = "Supplier API"
@@ -30,21 +30,9 @@ Where something is missing or has a wrong JSON type (null is one, for every fiel
 400, where a value breaks a constraint or a rule of the supplier it is 422. Both list every error.
 Fields that are not described are ignored. An unknown path is answered 404, a wrong method 405."""
 
-_SECURITY_SCHEMES: dict[str, dict[str, Any]] = {
-    OAUTH2: {
-        "type": "oauth2",
-        "description": "A token of the supplier's own issuer",
-        "flows": {
-            "clientCredentials": {
-                "tokenUrl": TOKEN_PATH,
-                "scopes": {
-                    **{call.name: call.description for call in CALLS},
-                    "back-office": "What the supplier's own systems say",
-                },
-            }
-        },
-    },
-    BEARER: BEARER_SCHEME,
+_SCOPES = {
+    **{call.name: call.description for call in CALLS},
+    "back-office": "What the supplier's own systems say",
 }
 
 
@@ -70,8 +58,7 @@ def describe_calls(
         docs=docs,
         clients=clients,
     )
-    for name, scheme in _SECURITY_SCHEMES.items():
-        api.spec.components.security_scheme(name, scheme)
+    describe_access(api, TOKEN_PATH, _SCOPES)
     for call in CALLS:
         api.register_blueprint(
             call,

@@ -126,6 +126,21 @@ def test_many_accounts_are_guarded_against_one_host(
     accounts.sign_in("jo", PASSWORD, "2001:db8:0:1::1")
 
 
+def test_behind_one_address_nobody_holds_up_the_others(
+    store: Store, clock: ManualMachineClock
+) -> None:
+    accounts = Accounts(store, clock, Audit(clock), by_address=False)
+    for name in ("ann", "jo"):
+        accounts.add(name, PASSWORD, Role.VIEWER, ROOT)
+    for number in range(20):
+        refused(accounts, f"user{number}")
+    for _ in range(5):
+        refused(accounts, "ann")
+
+    assert throttled(accounts, "ann") == 32
+    accounts.sign_in("jo", PASSWORD, HERE)
+
+
 def test_failures_hold_for_another_process_and_are_forgotten_after_a_day(
     accounts: Accounts, store: Store, clock: ManualMachineClock
 ) -> None:

@@ -16,6 +16,8 @@ from tests.integration.auth.people import CHEAP
 PASSWORD = "correct horse battery"
 BEYOND = {"SUPPLIER_API__SERVER__HOST": "0.0.0.0"}
 beyond_loopback = pytest.mark.parametrize("more_settings", [BEYOND], ids=["beyond"])
+SITE = "https://supplier.example"
+LOOPBACK = "http://127.0.0.1:8080"
 ELSEWHERE = ["https://evil.example/", "//evil.example/", r"/\evil.example"]
 TEST = By("test", "for a test")
 
@@ -35,16 +37,16 @@ def accounts(app: Flask) -> Accounts:
     return found
 
 
-def send(client: FlaskClient, path: str, **fields: str) -> TestResponse:
+def send(client: FlaskClient, path: str, site: str = SITE, **fields: str) -> TestResponse:
     """Send a form as a browser does that has shown the page before it."""
-    page = client.get("/console/sign-in/", base_url="https://supplier.example")
+    page = client.get("/console/sign-in/", base_url=site)
     token = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
     assert token
     return client.post(
         f"/console{path}",
         data={"csrf_token": token[1], **fields},
-        base_url="https://supplier.example",
-        headers={"Referer": "https://supplier.example/console/"},
+        base_url=site,
+        headers={"Referer": f"{site}/console/"},
     )
 
 
@@ -116,6 +118,25 @@ def test_many_attempts_have_to_wait(client: FlaskClient) -> None:
             break
     assert answer.status_code == 429
     assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("more_settings", "site", "status"),
+    [
+        ({**BEYOND, "SUPPLIER_API__CONSOLE__URL": LOOPBACK}, LOOPBACK, 303),
+        (BEYOND, SITE, 429),
+    ],
+    ids=["by loopback", "from elsewhere"],
+)
+@pytest.mark.usefixtures("accounts")
+def test_who_comes_by_loopback_holds_up_no_other_name(
+    client: FlaskClient, site: str, status: int
+) -> None:
+    for number in range(10):
+        send(client, "/sign-in/", site, name=f"user{number}", password="something wrong")
+    assert (
+        send(client, "/sign-in/", site, name="the-viewer", password=PASSWORD).status_code == status
+    )
 
 
 @beyond_loopback

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from supplier_api.http.server import GRACE, HttpServer, ServerLimits, run_together
+from supplier_api.http import server as http_server
+from supplier_api.http.server import GRACE, HttpServer, ServerLimits, run_together, serving
+from tests.logs import Lines
 from tests.serving import HOST, LIMITS, Caller
 
 PATIENCE = 20.0  # seconds of real time
@@ -91,10 +93,8 @@ def test_they_end_together() -> None:
         thread.join()
 
 
-def test_one_that_fails_ends_the_others_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    application = Gated()
-    application.gate.set()
-    first, second = server(application), server(application)
+def failing_when_set(made: HttpServer, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Return what makes a server fail."""
     failing = threading.Event()
 
     async def fail() -> None:
@@ -102,7 +102,17 @@ def test_one_that_fails_ends_the_others_and_is_told(monkeypatch: pytest.MonkeyPa
             await asyncio.sleep(0.01)
         raise RuntimeError("nothing accepted")
 
-    monkeypatch.setattr(second, "_accept", fail)
+    monkeypatch.setattr(made, "_accept", fail)
+    return failing
+
+
+def test_one_that_fails_ends_the_others_and_is_told(
+    monkeypatch: pytest.MonkeyPatch, logged: Lines
+) -> None:
+    application = Gated()
+    application.gate.set()
+    first, second = server(application), server(application)
+    failing = failing_when_set(second, monkeypatch)
 
     def serve_until_it_fails() -> None:
         with running(first, second) as thread:
@@ -113,3 +123,48 @@ def test_one_that_fails_ends_the_others_and_is_told(monkeypatch: pytest.MonkeyPa
 
     with pytest.raises(RuntimeError, match="nothing accepted"):
         serve_until_it_fails()
+    (line,) = logged()
+    assert (line["event"], line["port"]) == ("server.failed", second.address[1])
+    assert line["error"] == "builtins.RuntimeError"
+
+
+def test_one_in_a_thread_of_its_own_raises_what_keeps_it_from_beginning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_descriptors(_: int) -> int:
+        raise OSError("too many open files")
+
+    monkeypatch.setattr(http_server, "connections_allowed", no_descriptors)
+    made = server(Gated())
+    with pytest.raises(OSError, match="too many open files"), serving(made):
+        pass
+    with pytest.raises(ConnectionRefusedError):
+        get(made)
+
+
+def test_one_in_a_thread_of_its_own_tells_that_it_has_ended(
+    monkeypatch: pytest.MonkeyPatch, logged: Lines
+) -> None:
+    made = server(Gated())
+    failing = failing_when_set(made, monkeypatch)
+    with serving(made) as alive:
+        assert alive()
+        failing.set()
+        (thread,) = (each for each in threading.enumerate() if each.name == "listener")
+        thread.join(PATIENCE)
+        assert not alive()
+    assert [line["event"] for line in logged()] == ["server.failed"]
+
+
+def test_a_thread_that_an_application_ends_is_there_for_the_next_request() -> None:
+    def leaving(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        if environ["PATH_INFO"] == "/leave":
+            raise SystemExit
+        start_response("200 OK", [])
+        return [b"{}"]
+
+    made = server(leaving)
+    with running(made):
+        with closing(Caller(made.address[1])) as caller:
+            assert caller.send("GET /leave HTTP/1.1", "Host: x").answer()[0] == 500
+        assert get(made) == 200

@@ -1,5 +1,7 @@
 """A worker says over HTTP whether it is well, where the settings say where."""
 
+import json
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -8,9 +10,12 @@ import pytest
 import requests
 
 from supplier_api.app.worker import build_worker
+from supplier_api.cli.local import free_port
 from supplier_api.db import StoreUnavailable
+from supplier_api.http.server import HttpServer
 from supplier_api.http.worker_health import WorkerHealth
 from supplier_api.settings import load_settings
+from tests.commands import run_command
 from tests.supplier import Supplier, on_sqlite
 
 HOST = "127.0.0.1"
@@ -81,3 +86,31 @@ def test_an_address_that_cannot_be_listened_on_is_named(environ: dict[str, str])
         place = f"{HOST}:{taken.getsockname()[1]}"
         with pytest.raises(OSError, match=f"cannot listen on {place}: Address already in use"):
             build_worker(load_settings(environ | {LISTEN: place}))
+
+
+@on_sqlite
+@pytest.mark.usefixtures("logged")
+def test_a_worker_that_cannot_be_asked_any_more_ends_with_an_error(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_: HttpServer) -> None:
+        raise RuntimeError("nothing accepted")
+
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(HttpServer, "_accept", fail)
+
+    ran = run_command(("worker",), environ | {LISTEN: f"{HOST}:{free_port(HOST)}"})
+
+    assert ran.exit_code == 1
+    lines = {line["event"]: line for line in map(json.loads, ran.stderr.splitlines())}
+    assert lines["server.failed"]["error"] == "builtins.RuntimeError"
+    assert lines["worker.failed"]["parts"] == "health listener"
+
+
+@on_sqlite
+@pytest.mark.usefixtures("logged")
+def test_a_worker_whose_port_is_taken_says_which_setting(environ: dict[str, str]) -> None:
+    with closing(socket.create_server((HOST, 0))) as taken:
+        port = taken.getsockname()[1]
+        ran = run_command(("worker",), environ | {LISTEN: f"{HOST}:{port}"})
+    assert (ran.exit_code, ran.stderr) == (1, f"Error: port {port} is in use; set {LISTEN}\n")

@@ -1,0 +1,116 @@
+"""What the calls of the back office's door have in common: their parts, and how they begin."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from flask import current_app, request
+from flask_smorest import Blueprint
+from marshmallow import Schema
+
+from supplier_api.audit import Audit
+from supplier_api.auth import AccessTokens
+from supplier_api.backoffice.hooks import Hook
+from supplier_api.contract import read_json
+from supplier_api.contract.errors import ErrorAnswer
+from supplier_api.delivery.pull import PulledOrders
+from supplier_api.http.backoffice.schemas import NAME_MAX
+from supplier_api.http.openapi import (
+    Description,
+    error_responses,
+    in_path,
+    needs_scope,
+    operation,
+)
+from supplier_api.http.request_parsing import read_body
+from supplier_api.problems.backoffice_events import BackOfficeEvents
+from supplier_api.problems.incidents import Incidents
+from supplier_api.problems.services import Services
+from supplier_api.problems.snapshots import Snapshots
+
+EXTENSION = "supplier_api.http.backoffice"
+SCOPE = "back-office"
+PREFIX = "/back-office/v1"
+REFERENCE = in_path(
+    "reference",
+    "Our reference of the problem, the gateway's id, or the back office's ticket",
+    {"type": "string", "minLength": 1, "maxLength": NAME_MAX},
+    "SP_7K2M9QX4TD",
+)
+ETAG = {"ETag": {"description": "The problem's version", "schema": {"type": "string"}}}
+# What the error answers mean, where a call says nothing else.
+ERROR_TEXTS = {
+    ErrorAnswer.MALFORMED: "The request cannot be read",
+    ErrorAnswer.NOT_AUTHORISED: "No token, or not a good one",
+    ErrorAnswer.FORBIDDEN: "The token is not good for this",
+    ErrorAnswer.NOT_FOUND: "No such problem",
+    ErrorAnswer.INVALID: "Something is missing or wrong",
+    ErrorAnswer.FAULT: "Unexpected error - the uuid is in the log",
+    ErrorAnswer.UNAVAILABLE: "Temporarily unavailable",
+}
+
+blueprint = Blueprint(
+    SCOPE, __name__, url_prefix=PREFIX, description="What the supplier's own systems say"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DoorParts:
+    """All that the views need; bound in one place, when the application is made.
+
+    `orders` are those that the back office fetches; None where they are sent to it.
+    """
+
+    services: Services
+    tokens: AccessTokens
+    audit: Audit
+    max_body: int
+    events: BackOfficeEvents
+    snapshots: Snapshots
+    incidents: Incidents
+    hook: Hook
+    orders: PulledOrders | None
+
+
+def door() -> DoorParts:
+    """Return the parts of the application that handles the current request."""
+    return cast("DoorParts", current_app.extensions[EXTENSION])
+
+
+def admit() -> str:
+    """Return the client that makes the current request; raises auth.AccessError."""
+    return door().tokens.admit(request.headers.get("Authorization"), SCOPE)
+
+
+def read_document() -> Any:
+    """Return the JSON that the current request brings; raises contract.Malformed."""
+    return read_json(read_body(request, door().max_body))
+
+
+def describe(
+    name: str,
+    answers: Mapping[int, Description],
+    texts: Mapping[ErrorAnswer, str] | None = None,
+    *,
+    parameters: list[Description] | None = None,
+    request: Schema | None = None,
+) -> Description:
+    """Return the OpenAPI operation object of a call that needs a token.
+
+    `name` is its id. `answers` are by status: the good ones, and errors with a body of their own.
+    `texts` say what an error answer means here.
+    """
+    errors = error_responses(name, {**ERROR_TEXTS, **(texts or {})})
+    good = {status: each for status, each in answers.items() if status not in errors}
+    return operation(
+        name,
+        {**good, **errors, **answers},
+        needs_scope(SCOPE),
+        parameters=parameters,
+        request=request,
+    )
+
+
+def etag(version: int) -> str:
+    """Return the entity tag of a problem's version."""
+    return f'"{version}"'
