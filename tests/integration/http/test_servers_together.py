@@ -10,8 +10,7 @@ import pytest
 
 from supplier_api.http.server import GRACE, HttpServer, ServerLimits, run_together
 from tests.serving import HOST, LIMITS, Caller
-
-PATIENCE = 20.0  # seconds of real time
+from tests.waiting import PATIENCE
 
 
 class Gated:
