@@ -180,8 +180,8 @@ def test_a_bad_spell_of_the_gateway(
     round_, hasty = make_round(transport=transport), make_round(transport=transport, deadline=0.3)
     problem = outbox.problem(1, 2, 3)
     sink.kci_reactions.extend([answer(503), hang, answer(401), answer(401)])
-    for wait, first in ((5, round_), (30, hasty), (120, round_)):
-        first.turn()
+    for wait, its_own in ((5, round_), (30, hasty), (120, round_)):
+        its_own.turn()
         other = outbox.problem()
         outbox.queue(other, 1, body='{"other": true}')
         clock.advance(wait - 0.01)
