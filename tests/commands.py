@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from click.testing import CliRunner
 
 from supplier_api.cli import main
-
-PATIENCE = 60.0  # seconds
+from tests.waiting import PATIENCE
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,16 @@ from typing import TypeVar
 from uuid import uuid4
 
 import pytest
+from structlog.dev import ConsoleRenderer, plain_traceback
 
+from supplier_api.db import engine
+from supplier_api.db import postgresql as db_postgresql
 from tests import pgbouncer, postgresql
 from tests.upgraded import upgrade
 
 T = TypeVar("T")
+# Seconds that PostgreSQL may take to answer, whatever a deadline says.
+DATABASE_PATIENCE = 60.0
 MEMORY = Path("/dev/shm")
 ENOUGH = 2 * 2**30  # bytes
 
@@ -30,6 +35,20 @@ def postgresql_server() -> Iterator[str]:
     """Yield the URL of a PostgreSQL server; without one the test is skipped, or fails in CI."""
     with ExitStack() as stack:
         yield _entered(stack, postgresql.server())
+
+
+# Where a test does not log as the supplier does: to draw a traceback in a frame takes seconds.
+ConsoleRenderer.get_active().exception_formatter = plain_traceback
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient_with_postgresql() -> Iterator[None]:
+    """Let the server be slow; a test of one that does not answer sets a time of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "GRACE", DATABASE_PATIENCE)
+        patch.setattr(db_postgresql, "ANSWER_SECONDS", DATABASE_PATIENCE)
+        patch.setattr(db_postgresql, "CONNECT_SECONDS", DATABASE_PATIENCE)
+        yield
 
 
 @pytest.fixture(scope="session")

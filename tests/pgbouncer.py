@@ -12,9 +12,9 @@ from sqlalchemy import URL, make_url
 
 from tests import programs
 from tests.postgresql import NoServer, owner
+from tests.waiting import PATIENCE
 
 PORT = 6432  # of nothing but the name of its socket
-PATIENCE = 30.0
 # Few sessions for many clients, as it is meant.
 SETTINGS = """
 [databases]

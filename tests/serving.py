@@ -10,6 +10,7 @@ from typing import Any
 
 from supplier_api.clock import MachineClock, ManualMachineClock
 from supplier_api.http.server import GRACE, HttpServer, ServerLimits
+from tests.waiting import PATIENCE
 
 HOST = "127.0.0.1"
 LIMITS: Mapping[str, Any] = {
@@ -32,7 +33,7 @@ def served(
         target=lambda: loop.run_until_complete(server.run_until_stopped(ready.set))
     )
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(PATIENCE)
     try:
         yield server
     finally:
@@ -56,7 +57,7 @@ class Caller:
 
     def __init__(self, port: int) -> None:
         """Connect."""
-        self._socket = socket.create_connection((HOST, port), timeout=30)
+        self._socket = socket.create_connection((HOST, port), timeout=PATIENCE)
         self._read = self._socket.makefile("rb")
 
     def send(self, *lines: str | bytes, body: bytes = b"") -> "Caller":

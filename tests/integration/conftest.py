@@ -16,8 +16,8 @@ from tests import postgresql
 from tests.logs import Lines, logging_to
 from tests.supplier import COMMITTED, DEFERRED, Supplier, manual_clocks
 from tests.upgraded import empty, upgrade
+from tests.waiting import PATIENCE
 
-JOURNAL_PATIENCE = 20.0  # seconds of real time, for what takes a moment
 CONFIG = Path(__file__).parents[2] / "config"
 # Behind the supplied rules: tenants that choose an answer by their name.
 RULES = f"""
@@ -193,7 +193,7 @@ def standing_app(
         standing_apps[key] = create_app(settings, clocks_at_noon[2])
     yield standing_apps[key]
     # Its journal is written by a thread of its own, which would meet the next emptying.
-    assert standing_apps[key].extensions["recorder"].flush(JOURNAL_PATIENCE)
+    assert standing_apps[key].extensions["recorder"].flush(PATIENCE)
 
 
 @pytest.fixture

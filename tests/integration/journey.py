@@ -18,6 +18,7 @@ from supplier_api.settings import Settings
 from tests.integration.delivery.sink import Handler, Sink, answer, break_off, refusal
 from tests.samples import amendment_request, cancellation_request, published_problem
 from tests.supplier import COMMITTED, DEFERRED, Problem, Supplier
+from tests.waiting import PATIENCE
 
 MARKER = "Zebrafinch"
 CONTACT = {
@@ -251,7 +252,7 @@ class Journey:
             worker.start()
             try:
                 while len(gateway.kcis) < count:
-                    assert gateway.arrived.acquire(timeout=30)
-                assert failed.wait(30)
+                    assert gateway.arrived.acquire(timeout=PATIENCE)
+                assert failed.wait(PATIENCE)
             finally:
                 assert worker.stop(30)

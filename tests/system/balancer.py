@@ -12,7 +12,7 @@ from tests.system.promises import AMENDED, CANCELLED, Answered
 from tests.system.proxying import NO_ANSWER, Broken, Call, Proxy, Reply, pass_on
 from tests.system.record import Record
 from tests.system.traps import Traps, lot
-from tests.system.waiting import PATIENCE
+from tests.waiting import PATIENCE
 
 PROBLEMS = "/service-problems"
 AMENDMENTS = "/service-problem-amendments"

@@ -7,8 +7,8 @@ import requests
 
 from tests.samples import problem_request
 from tests.system.installation import Installation, new_session
+from tests.waiting import PATIENCE
 
-TIMEOUT = 30.0  # seconds
 Document = dict[str, Any]
 
 
@@ -21,7 +21,7 @@ class Caller:
         self._session = new_session()
         form = {"grant_type": "client_credentials"}
         answer = self._session.post(
-            url + token_path, data=form, auth=(client, secret), timeout=TIMEOUT
+            url + token_path, data=form, auth=(client, secret), timeout=PATIENCE
         )
         assert answer.status_code == 200, answer.text
         self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
@@ -40,7 +40,7 @@ class Caller:
             **{name.replace("_", "-"): value for name, value in more.items()},
         }
         return self._session.request(
-            method, self._url + path, json=document, headers=headers, timeout=TIMEOUT
+            method, self._url + path, json=document, headers=headers, timeout=PATIENCE
         )
 
     def done(

@@ -8,6 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 from urllib.parse import parse_qs
 
+from tests.waiting import PATIENCE
+
 CLIENT = {"grant_type": ["client_credentials"], "client_id": ["c"], "client_secret": ["s"]}
 HANG = 0  # in place of a status: no answer at all
 RETRY_AFTER = 3000  # seconds that a 429 asks for
@@ -100,7 +102,7 @@ class Gateway:
             return [each for each in self._arrivals if problem in {None, each.problem}]
 
     def wait_for(
-        self, is_so: Callable[[list[Arrival]], bool], what: str, patience: float = 60.0
+        self, is_so: Callable[[list[Arrival]], bool], what: str, patience: float = PATIENCE
     ) -> None:
         """Return as soon as what has arrived `is_so`; fail after `patience` seconds."""
         with self._changed:

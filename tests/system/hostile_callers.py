@@ -7,6 +7,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from tests.waiting import PATIENCE
+
 HOST = "127.0.0.1"
 KEPT_ALIVE = 1000
 HALF_HEADERS = 200
@@ -46,7 +48,7 @@ class HostileCallers:
         """Open all of them, and go on to drip."""
         for number, (count, sent) in enumerate(self._kinds):
             for _ in range(count):
-                made = socket.create_connection((HOST, self._port), timeout=30)
+                made = socket.create_connection((HOST, self._port), timeout=PATIENCE)
                 made.sendall(sent)
                 self._sockets.append(made)
                 if number == 2:

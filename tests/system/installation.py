@@ -2,27 +2,31 @@
 
 import fcntl
 import os
-import random
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
+from itertools import cycle
 from pathlib import Path
 
 import requests
 
-from tests.system.waiting import PATIENCE, eventually
+from tests.waiting import PATIENCE, eventually
 
 COMMAND = (sys.executable, "-m", "supplier_api.cli")
 # The same, ended by the end of its standard input: it does not outlive a test run that is killed.
 PART = (sys.executable, "-m", "supplier_api.cli.supervisor")
 HOST = "127.0.0.1"
 # Below those that the system gives to outgoing connections: none of them may take a port while
-# its server is being started again.
+# its server is being started again. Each test process takes a block: nobody else tests there.
 PORTS = range(20_000, 30_000)
+BLOCK = 100
+# Longer than a busy machine makes anybody wait, and less than one waits behind whoever hangs.
+ANSWER_BUDGET = 10.0  # seconds
 # How one learns that a part without a door is ready.
 STARTED = "worker.started"
 
@@ -74,7 +78,7 @@ class Installation:
         self.data.mkdir()
         self._own: dict[str, dict[str, str]] = {}
         ports = {"SERVER__PORT": free_port(), "SANDBOX__PORT": free_port()}
-        all_settings = {**ports, **settings}
+        all_settings = {**ports, "SERVER__ANSWER_BUDGET": ANSWER_BUDGET, **settings}
         self.environ = {
             **_foreign(),
             **_named(all_settings),
@@ -199,13 +203,28 @@ PORT_OF = {"serve": "SERVER", "sandbox": "SANDBOX"}
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    while True:
-        port = random.choice(PORTS)
+    """Return a port that nobody listens on now, and that no other test process is given."""
+    for port in _own_block()[1]:
         with socket.socket() as probe, suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((HOST, port))
             return port
+    raise AssertionError("unreachable")
+
+
+@cache
+def _own_block() -> tuple[socket.socket, Iterator[int]]:
+    """Return the ports of this process, round and round, and what keeps others off them."""
+    for first in range(PORTS.start, PORTS.stop, BLOCK):
+        holder = socket.socket()
+        try:
+            # Whoever has the first port has the block.
+            holder.bind((HOST, first))
+        except OSError:
+            holder.close()
+        else:
+            return holder, cycle(range(first + 1, first + BLOCK))
+    raise AssertionError("no block of ports is free")
 
 
 def new_session() -> requests.Session:

@@ -5,7 +5,7 @@ import pytest
 from tests.system.callers import Document, Tenant
 from tests.system.conftest import Install
 from tests.system.installation import Installation
-from tests.system.waiting import eventually
+from tests.waiting import eventually
 
 # What the gateway makes itself has no number.
 COURSE = [

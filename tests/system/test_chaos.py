@@ -63,7 +63,6 @@ def test_nothing_is_lost_on_many_machines(
         run.run(installation, own_postgresql)
         _assert_kept(run, installation, PLANTED | PLANTED_BESIDE_OTHERS)
         assert run.healed.keys() == HEALED
-        assert max(run.healed.values()) < chaos.WELL_AGAIN
         installation.close()
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.samples import problem_request
 from tests.system.callers import GatewayCaller
 from tests.system.conftest import Install
-from tests.system.waiting import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 

@@ -1,6 +1,6 @@
 """Callers who hold up nobody: thousands of connections, and one honest client among them.
 
-The one place where a time is asserted, generously: that of the honest client's answers.
+An answer that had to wait for one of the others would come after the answer budget: as a 503.
 """
 
 import sys
@@ -14,7 +14,7 @@ from tests.system.callers import BackOffice, GatewayCaller, Tenant, problem_on_o
 from tests.system.conftest import Install
 from tests.system.hostile_callers import HostileCallers, threads_and_sockets
 from tests.system.installation import Installation
-from tests.system.waiting import eventually
+from tests.waiting import eventually
 
 pytestmark = [
     pytest.mark.slow,
@@ -22,7 +22,6 @@ pytestmark = [
 ]
 
 CALLS = 200
-P99 = 1.0  # seconds
 EVENTS = "/back-office/v1/problems/SP_0/events"
 
 
@@ -75,7 +74,6 @@ def _all_are_served(call: Callable[[int], int], status: int) -> None:
     taken.sort()
     p99 = taken[CALLS * 99 // 100 - 1]
     print(f"median {taken[CALLS // 2] * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms")  # noqa: T201 - for who measures
-    assert p99 < P99, [round(each, 2) for each in taken[-5:]]
 
 
 def _at_rest(installation: Installation, name: str) -> tuple[int, int]:

@@ -9,7 +9,7 @@ import requests
 from tests.system.callers import GatewayCaller, problem_on_own_service
 from tests.system.conftest import Install
 from tests.system.installation import HOST, Installation, free_port, is_ready, new_session
-from tests.system.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.slow
 BACK_OFFICE = "back-office"
@@ -18,14 +18,14 @@ BACK_OFFICE = "back-office"
 def status(url: str, path: str, method: str = "GET", **more: str) -> int:
     """Return the status of an answer; `more` are headers."""
     with new_session() as session:
-        return session.request(method, f"{url}{path}", headers=more, timeout=10).status_code
+        return session.request(method, f"{url}{path}", headers=more, timeout=PATIENCE).status_code
 
 
 def back_office_token(url: str) -> str:
     with new_session() as session:
         form = {"grant_type": "client_credentials", "scope": BACK_OFFICE}
         auth = (BACK_OFFICE, "back-office-secret")
-        answer = session.post(f"{url}/oauth2/token", data=form, auth=auth, timeout=10)
+        answer = session.post(f"{url}/oauth2/token", data=form, auth=auth, timeout=PATIENCE)
     assert answer.status_code == 200, answer.text
     return str(answer.json()["access_token"])
 
@@ -37,7 +37,7 @@ def begin(url: str, problem: int) -> requests.Response:
             f"{url}/back-office/v1/problems/{problem}/events",
             json={"id": f"start-{problem}", "event": "start"},
             headers={"Authorization": f"Bearer {back_office_token(url)}"},
-            timeout=10,
+            timeout=PATIENCE,
         )
 
 

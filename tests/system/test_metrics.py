@@ -8,7 +8,7 @@ from tests.system.callers import GatewayCaller
 from tests.system.conftest import Install
 from tests.system.gateway import Gateway
 from tests.system.records import add_metrics, kci_states, metric_points
-from tests.system.waiting import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ from tests.system.gateway import Gateway
 from tests.system.installation import Installation
 from tests.system.promises import COURSE
 from tests.system.records import gateway_lanes, kci_states
-from tests.system.waiting import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 

@@ -11,12 +11,11 @@ from sysconfig import get_path
 import pytest
 import requests
 
-from supplier_api.cli.local import free_port
 from supplier_api.cli.play import APPROVE, ASK, DONE, HOLD, WORK
 from supplier_api.sandbox.sample_desk import RunningDesk
 from tests.system.conftest import Install
-from tests.system.installation import COMMAND, Installation
-from tests.system.waiting import eventually
+from tests.system.installation import COMMAND, Installation, free_port
+from tests.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.slow
 
@@ -40,12 +39,13 @@ tenant raises one to be decided: SENT_TO_SUPPLIER
 office work on it: IN_PROGRESS
 """
 # What people do at the sample desk when they are told to.
+STEPS = ("--seconds", str(int(PATIENCE)))  # that one may take on a busy machine
 MOVES = {move.words: move.fields for move in (WORK, ASK, HOLD, DONE, APPROVE)}
 
 
 @pytest.mark.parametrize("adapter", ["sample-desk", "http"])
 def test_the_whole_course(tmp_path: Path, adapter: str) -> None:
-    words = ["backoffice", "play", "--sample-desk", "--through", adapter]
+    words = ["backoffice", "play", "--sample-desk", "--through", adapter, *STEPS]
     done = subprocess.run(
         [sys.executable, "-m", "supplier_api.cli", *words],
         cwd=tmp_path,
@@ -94,7 +94,7 @@ def test_the_course_at_a_system_that_runs(install: Install, tmp_path: Path) -> N
 
 def played(installation: Installation) -> Iterator[str]:
     """Play against an installation; yield each line as it comes. The play has to end well."""
-    words = [*COMMAND, "backoffice", "play", "--seconds", "60"]
+    words = [*COMMAND, "backoffice", "play", *STEPS]
     environ = installation.environ | {"PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(words, env=environ, stdout=subprocess.PIPE, text=True) as play:
         assert play.stdout
@@ -109,11 +109,11 @@ def test_what_does_not_move_is_named(install: Install, tmp_path: Path) -> None:
             BACKOFFICE__ADAPTER="sample-desk", BACKOFFICE__OPTIONS__URL=running.url
         )
         installation.start("serve", "worker", "sandbox")
-        done = installation.run("backoffice", "play", "--seconds", "3")
+        done = installation.run("backoffice", "play", "--seconds", "10")
 
     assert done.returncode == 1
     assert "office work on it: IN_PROGRESS is expected of the problem" in done.stderr
-    assert "after 3 s the gateway says: ACKNOWLEDGED" in done.stderr
+    assert "after 10 s the gateway says: ACKNOWLEDGED" in done.stderr
 
 
 def test_the_afternoon_of_the_page(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def empty_environment(folder: Path) -> Path:
 
 
 def test_the_desk_comes_back_with_its_tickets(tmp_path: Path) -> None:
-    port = free_port("127.0.0.1")
+    port = free_port()
     words = [sys.executable, "-m", "supplier_api.cli", "backoffice", "desk", "--port", str(port)]
     desk = subprocess.Popen(
         [*words, "--restart-every", "1"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
@@ -163,7 +163,7 @@ def test_the_desk_comes_back_with_its_tickets(tmp_path: Path) -> None:
 
     def raised() -> bool:
         try:
-            answer = requests.post(f"http://127.0.0.1:{port}/tickets", json={}, timeout=5)
+            answer = requests.post(f"http://127.0.0.1:{port}/tickets", json={}, timeout=PATIENCE)
         except requests.RequestException:
             return False
         numbers.append(answer.json()["number"])

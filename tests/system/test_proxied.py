@@ -9,7 +9,7 @@ from supplier_api.cli.local import is_free
 from tests.nginx import serving_nginx
 from tests.system.conftest import Install
 from tests.system.installation import HOST, free_port, new_session
-from tests.system.waiting import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 NGINX = (Path(__file__).parents[2] / "deploy" / "nginx.conf").read_text(encoding="utf-8")

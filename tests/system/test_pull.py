@@ -12,7 +12,7 @@ from tests.samples import problem_request
 from tests.system.conftest import Install
 from tests.system.installation import Installation
 from tests.system.test_run import call, token
-from tests.system.waiting import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ from supplier_api.rules.inventory import COLUMNS
 from tests.system.callers import GatewayCaller, problem_on_own_service
 from tests.system.conftest import Install
 from tests.system.gateway import Gateway
-from tests.system.waiting import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ from tests.samples import amendment_request, problem_request
 from tests.system.callers import Document, GatewayCaller, Tenant
 from tests.system.conftest import Install
 from tests.system.gateway import Gateway
-from tests.system.waiting import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 

@@ -19,7 +19,7 @@ from supplier_api.cli.local import is_free
 from tests.integration.delivery.sink import answer, serving
 from tests.system.callers import problem_on_own_service
 from tests.system.installation import new_session
-from tests.system.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.slow
 
@@ -75,7 +75,7 @@ class Run:
     def stop(self) -> int:
         """Press Ctrl-C and return the exit code."""
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(30)
+        return self.process.wait(PATIENCE)
 
     def again(self, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run another one beside it, which should refuse."""
@@ -85,7 +85,7 @@ class Run:
             env=self.environ | environ,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
 
@@ -103,7 +103,7 @@ def running(folder: Path, *words: str, **environ: str) -> Iterator[Run]:
 def token(url: str, client: str) -> str:
     """Return a token for one of the sandbox's clients."""
     form = {"grant_type": "client_credentials"}
-    answer = new_session().post(url, data=form, auth=(client, f"{client}-secret"), timeout=10)
+    answer = new_session().post(url, data=form, auth=(client, f"{client}-secret"), timeout=PATIENCE)
     return str(answer.json()["access_token"])
 
 
@@ -117,7 +117,7 @@ def call(
         "X-Conversation-ID": "by-hand",
         "Tenant": "TENANT1",
     }
-    return new_session().request(method, url, json=document, headers=headers, timeout=10)
+    return new_session().request(method, url, json=document, headers=headers, timeout=PATIENCE)
 
 
 def masked(lines: list[str]) -> str:
@@ -146,7 +146,7 @@ def test_from_nothing_to_a_resolved_sample(tmp_path: Path) -> None:
         assert lines[2].endswith("1 problem, 0 undelivered")
         assert not any(line.startswith("sample") for line in lines)
         os.kill(int(run.endpoints()["pids"]["worker"]), signal.SIGKILL)  # type: ignore[index]
-        assert run.process.wait(30) == 1
+        assert run.process.wait(PATIENCE) == 1
         assert run.process.stdout is not None
         assert "worker was killed by signal 9" in run.process.stdout.read()
 
@@ -164,7 +164,7 @@ def assert_commands_work(run: Run, lines: list[str]) -> None:
         env=run.environ | {"PATH": path},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -190,7 +190,7 @@ def test_whom_others_can_call_says_how_to_sign_in(tmp_path: Path) -> None:
         link = line.split()[1]
 
         assert link.startswith(f"{run.endpoints()['supplier']}/console/sign-in/link/")
-        assert new_session().get(link, timeout=10).status_code == 200
+        assert new_session().get(link, timeout=PATIENCE).status_code == 200
         assert run.stop() == 0
 
 
@@ -210,7 +210,7 @@ def test_a_gateway_of_somebody_else_is_told_nothing_and_shown_no_sample(tmp_path
             assert sample.endswith(told)
 
             clock = f"{run.endpoints()['supplier']}/admin/clock?wait=30s"
-            moved = new_session().post(clock, json={"advanceSeconds": 60}, timeout=60)
+            moved = new_session().post(clock, json={"advanceSeconds": 60}, timeout=PATIENCE)
             assert moved.status_code == 200, moved.text
             assert run.stop() == 0
 

@@ -12,7 +12,7 @@ from tests.system.gateway import Gateway
 from tests.system.installation import Installation
 from tests.system.promises import COURSE
 from tests.system.records import gateway_lanes
-from tests.system.waiting import PATIENCE, eventually
+from tests.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.slow
 

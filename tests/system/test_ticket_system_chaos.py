@@ -25,7 +25,7 @@ from tests.system.gateway import Gateway
 from tests.system.installation import COMMAND, Installation, free_port
 from tests.system.records import stored_problems
 from tests.system.ticket_course import TOKEN, Course, Desk, Fetcher, broken_promises
-from tests.system.waiting import PATIENCE, eventually
+from tests.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.slow
 

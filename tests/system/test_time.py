@@ -7,7 +7,7 @@ import pytest
 from supplier_api.clock import from_wire
 from tests.system.callers import Document, GatewayCaller, Tenant
 from tests.system.conftest import Install
-from tests.system.waiting import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 

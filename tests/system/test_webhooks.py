@@ -17,8 +17,8 @@ from tests.system.callers import GatewayCaller, problem_on_own_service
 from tests.system.conftest import Install
 from tests.system.gateway import Gateway
 from tests.system.installation import Installation, new_session
-from tests.system.waiting import eventually
 from tests.unit.backoffice.mappings import load, ticket
+from tests.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.slow
 
@@ -64,7 +64,7 @@ def tells(installation: Installation, status: str, version: int, name: str = "")
     }
     url = f"{installation.supplier}/back-office/v1/hooks/http"
     with new_session() as session:
-        return session.post(url, data=body, headers=headers, timeout=30).status_code
+        return session.post(url, data=body, headers=headers, timeout=PATIENCE).status_code
 
 
 def listed(installation: Installation, state: str) -> list[dict[str, Any]]:
@@ -91,7 +91,7 @@ def test_a_webhook_that_was_answered_outlives_a_kill_and_is_applied_once(
     body = problem_on_own_service(1)
     created = GatewayCaller(installation).call("POST", "/service-problems", body)
     assert created.status_code == 201
-    assert desk.arrived.acquire(timeout=30)
+    assert desk.arrived.acquire(timeout=PATIENCE)
     Webhook(SECRET).verify(desk.kcis[0].body, dict(desk.kcis[0].headers))
 
     def has_ticket() -> bool:

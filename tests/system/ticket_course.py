@@ -23,7 +23,7 @@ import requests
 from tests.system.callers import GatewayCaller, problem_on_own_service
 from tests.system.gateway import Arrival, Gateway
 from tests.system.installation import COMMAND, Installation, free_port, new_session
-from tests.system.waiting import eventually
+from tests.waiting import eventually
 
 FETCHER = Path(__file__).with_name("desk_fetcher.py")
 TOKEN = "token-of-the-desk-s-webhooks"

@@ -24,7 +24,7 @@ from supplier_api.http.server import GRACE as SERVE_GRACE
 from supplier_api.settings import load_settings
 from supplier_api.settings.doors import Door, listeners
 from tests.nginx import serving_nginx
-from tests.system.waiting import eventually
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

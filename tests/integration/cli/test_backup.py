@@ -25,9 +25,9 @@ from tests.commands import Ran, run_command
 from tests.postgresql import database
 from tests.samples import problem_request
 from tests.supplier import Supplier, on_sqlite
+from tests.waiting import PATIENCE
 
 Run = Callable[..., Ran]
-PATIENCE = 30.0
 
 
 @pytest.fixture

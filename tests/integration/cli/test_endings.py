@@ -16,7 +16,8 @@ from click.testing import CliRunner
 
 import supplier_api
 from supplier_api.cli import main
-from tests.commands import PATIENCE, run_command
+from tests.commands import run_command
+from tests.waiting import PATIENCE
 
 WHY = ("--reason", "because")
 BOOK = Path(supplier_api.__file__).parent / "_config" / "rules.yaml"

@@ -20,6 +20,7 @@ from supplier_api.problems.work_items import Doer, WorkItems, WorkRefused
 from tests.integration.console.pages import Console
 from tests.samples import amendment_request, cancellation_request, problem_request
 from tests.supplier import DEFERRED, Problem, Supplier
+from tests.waiting import PATIENCE
 
 HOURS = "SUPPLIER_API__LIFECYCLE__DECISION_DEADLINE"
 ANN, BEN = Doer("ann", "mine"), Doer("ben", "mine")
@@ -175,7 +176,7 @@ def test_of_two_at_the_same_moment_one_gets_it(supplier: Supplier) -> None:
     items, together = WorkItems(supplier.services), Barrier(2)
 
     def take(by: Doer) -> str:
-        together.wait(10)
+        together.wait(PATIENCE)
         try:
             items.take(reference, by)
         except WorkRefused as error:

@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 from supplier_api.app import web
 from supplier_api.app.web import build_heartbeat
 from supplier_api.db import StoreUnavailable, engine
+from supplier_api.db import postgresql as db_postgresql
 from supplier_api.db.engine import REMEMBERED
 from supplier_api.operations import readiness
 from supplier_api.settings import Settings, load_settings
@@ -241,6 +242,8 @@ def test_a_frozen_server_holds_nobody_up_and_goes_on_when_it_thaws(
     own_postgresql: postgresql.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "REMEMBERED", 0.1)
+    monkeypatch.setattr(engine, "GRACE", 0.5)
+    monkeypatch.setattr(db_postgresql, "AFTER_SILENCE", 0.1)
     monkeypatch.setattr(readiness, "READY_SECONDS", 0.1)
     environ = {
         "SUPPLIER_API_PROFILE": "sandbox",

@@ -16,8 +16,8 @@ from supplier_api.clock import ManualMachineClock
 from supplier_api.db import Store, StoreBusy, StoreUnavailable, UnitOfWork, tables
 from supplier_api.problems.repository import ProblemRepository
 from tests.integration.db.test_transactions import problem
+from tests.waiting import PATIENCE
 
-PATIENCE = 30.0
 MEMBERS = 8
 
 

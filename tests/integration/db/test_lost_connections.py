@@ -12,13 +12,13 @@ import pytest
 from sqlalchemy import make_url
 
 from supplier_api.clock import ManualMachineClock, SystemMachineClock
-from supplier_api.db import Store, StoreBroken, UnitOfWork, postgresql
+from supplier_api.db import Store, StoreBroken, UnitOfWork, engine, postgresql
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.repository import ProblemRepository
 from tests.integration.db.test_transactions import problem
+from tests.waiting import PATIENCE
 
 POOLED = 8
-PATIENCE = 30.0
 
 
 @pytest.fixture
@@ -37,9 +37,10 @@ def fill_pool(store: Store) -> None:
 
 
 @pytest.fixture
-def in_time(emptied_postgresql: str) -> Iterator[Store]:
+def in_time(emptied_postgresql: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """Yield a store with a running clock."""
     store = Store(emptied_postgresql, SystemMachineClock(), patience=0.2)
+    monkeypatch.setattr(engine, "GRACE", 1.0)
     yield store
     store.close()
 

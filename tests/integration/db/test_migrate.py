@@ -32,10 +32,10 @@ from sqlalchemy import (
 from supplier_api.db import SchemaTooOld, StoreBusy, StoreUnavailable, migrate, tables
 from supplier_api.db.types import InstantColumn
 from tests import postgresql
+from tests.waiting import PATIENCE
 
 MIGRATIONS = Path(migrate.__file__).with_name("migrations")
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
-PATIENCE = 60.0  # seconds of real time, for what happens at once unless something is wrong
 INCIDENT = tables.incident.insert().values(declared=NOW)
 INSTANTS = {
     column.name

@@ -12,9 +12,8 @@ from supplier_api.db import notify as wakeup
 from supplier_api.db.notify import WakeEvent, Wakeup
 from supplier_api.db.postgresql_notify import Notifier
 from tests.outbox import Outbox
+from tests.waiting import PATIENCE
 
-# Longer than any test waits when the event is set as it should be.
-LONG = 30.0
 on_postgresql = pytest.mark.parametrize("upgraded_url", ["emptied_postgresql"], indirect=True)
 
 
@@ -36,7 +35,7 @@ def watching(outbox: Outbox, clock: ManualMachineClock) -> Iterator[WakeEvent]:
     wake_event = watcher.wake_event()
     watcher.start()
     # It is set once at the start: a commit before has made no notice for it.
-    assert wake_event.wait(LONG)
+    assert wake_event.wait(PATIENCE)
     yield wake_event
     watcher.stop()
     assert not watcher.alive()
@@ -45,7 +44,7 @@ def watching(outbox: Outbox, clock: ManualMachineClock) -> Iterator[WakeEvent]:
 def test_a_commit_sets_the_event(outbox: Outbox, clock: ManualMachineClock) -> None:
     with watching(outbox, clock) as wake_event:
         outbox.problem(1)
-        assert wake_event.wait(LONG)
+        assert wake_event.wait(PATIENCE)
 
 
 def test_it_sets_every_event(outbox: Outbox, clock: ManualMachineClock) -> None:
@@ -66,9 +65,9 @@ def test_a_listener_that_lost_its_connection_listens_again(
     with watching(outbox, clock) as wake_event:
         cut(outbox, "LISTEN%")
         # Rung by the new connection, which may have missed something.
-        assert wake_event.wait(LONG)
+        assert wake_event.wait(PATIENCE)
         notify(outbox)
-        assert wake_event.wait(LONG)
+        assert wake_event.wait(PATIENCE)
 
 
 @on_postgresql
@@ -79,7 +78,7 @@ def test_a_deaf_listener_is_replaced(
     monkeypatch.setattr(postgresql_notify, "ASK_AFTER", float("inf"))
     with watching(outbox, clock) as wake_event:
         clock.advance(11)
-        assert wake_event.wait(LONG)
+        assert wake_event.wait(PATIENCE)
 
 
 @on_postgresql
@@ -89,7 +88,7 @@ def test_a_silent_listener_hears_itself(
     monkeypatch.setattr(postgresql_notify, "LISTEN_STEP", 0.01)
     with watching(outbox, clock) as wake_event:
         clock.advance(6)
-        assert wake_event.wait(LONG)
+        assert wake_event.wait(PATIENCE)
 
 
 @on_postgresql
@@ -97,15 +96,15 @@ def test_the_last_notice_before_a_stop_is_sent(
     outbox: Outbox, clock: ManualMachineClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # So that the next notice, and the stop, find it between two notices.
-    monkeypatch.setattr(postgresql_notify, "NOTIFY_GAP", LONG)
+    monkeypatch.setattr(postgresql_notify, "NOTIFY_GAP", PATIENCE)
     notifier = Notifier(outbox.store.url)
     with watching(outbox, clock) as wake_event:
         notifier.start()
         notifier.notify()
-        assert wake_event.wait(LONG)
+        assert wake_event.wait(PATIENCE)
         notifier.notify()
         notifier.stop()
-        assert wake_event.wait(5)
+        assert wake_event.wait(PATIENCE)
 
 
 @on_postgresql
@@ -116,10 +115,10 @@ def test_a_notice_that_finds_its_connection_lost_goes_over_a_new_one(
     with watching(outbox, clock) as wake_event:
         notifier.start()
         notifier.notify()
-        assert wake_event.wait(LONG)
+        assert wake_event.wait(PATIENCE)
         cut(outbox, "NOTIFY%")
         notifier.notify()
-        assert wake_event.wait(LONG)
+        assert wake_event.wait(PATIENCE)
     notifier.stop()
 
 

@@ -18,10 +18,10 @@ from supplier_api.settings import load_settings
 from tests.pgbouncer import through
 from tests.samples import amendment_request, problem_request
 from tests.supplier import Supplier, manual_clocks
+from tests.waiting import PATIENCE
 
 PROBLEMS = range(1, 41)
 AT_ONCE = 16  # more than the pooler has sessions
-PATIENCE = 30.0
 MakePooler = Callable[[str], str]
 on_postgresql = pytest.mark.parametrize(
     "upgraded_url", ["emptied_postgresql"], indirect=True, ids=["postgresql"]

@@ -176,11 +176,12 @@ def test_a_bad_spell_of_the_gateway(
     watchdog = Watchdog(CLOCK)
     watchdog.start()
     outbox = Outbox(store, clock)
-    round_ = make_round(transport=transport_to(sink, watchdog), deadline=0.3)
+    transport = transport_to(sink, watchdog)
+    round_, hasty = make_round(transport=transport), make_round(transport=transport, deadline=0.3)
     problem = outbox.problem(1, 2, 3)
     sink.kci_reactions.extend([answer(503), hang, answer(401), answer(401)])
-    for wait in (5, 30, 120):
-        round_.turn()
+    for wait, its_own in ((5, round_), (30, hasty), (120, round_)):
+        its_own.turn()
         other = outbox.problem()
         outbox.queue(other, 1, body='{"other": true}')
         clock.advance(wait - 0.01)

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from supplier_api.db import migrate
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[3]
 BIN = Path(sys.executable).parent
-PATIENCE = 60  # seconds that the server may take to start
 # Everything that is well formed is taken, so that the good answers are looked at as well.
 RULES = """\
 version: 1

@@ -12,8 +12,7 @@ from supplier_api.http import server as http_server
 from supplier_api.http.server import GRACE, HttpServer, ServerLimits, run_together, serving
 from tests.logs import Lines
 from tests.serving import HOST, LIMITS, Caller
-
-PATIENCE = 20.0  # seconds of real time
+from tests.waiting import PATIENCE
 
 
 class Gated:

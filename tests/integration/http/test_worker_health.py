@@ -17,6 +17,7 @@ from supplier_api.http.worker_health import WorkerHealth
 from supplier_api.settings import load_settings
 from tests.commands import run_command
 from tests.supplier import Supplier, on_sqlite
+from tests.waiting import PATIENCE
 
 HOST = "127.0.0.1"
 LISTEN = "SUPPLIER_API__WORKER__OPERATIONS_LISTEN"
@@ -46,26 +47,26 @@ def url(supplier: Supplier, parts: Parts) -> Iterator[str]:
 
 def test_it_is_live_and_ready(url: str, supplier: Supplier) -> None:
     for path in ("/health/live", "/health/ready"):
-        answer = requests.get(f"{url}{path}", timeout=10)
+        answer = requests.get(f"{url}{path}", timeout=PATIENCE)
         # As a web server says it.
         assert answer.status_code == 200
         assert answer.json() == supplier.client.get(path).get_json()
-        assert requests.head(f"{url}{path}", timeout=10).status_code == 200
+        assert requests.head(f"{url}{path}", timeout=PATIENCE).status_code == 200
 
 
 @on_sqlite
 def test_a_part_that_does_not_run_makes_it_neither(url: str, parts: Parts) -> None:
     parts.run = False
     for path in ("/health/live", "/health/ready"):
-        answer = requests.get(f"{url}{path}", timeout=10)
+        answer = requests.get(f"{url}{path}", timeout=PATIENCE)
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
         assert answer.json() == {"status": "unavailable", "worker": "a part of it does not run"}
 
 
 def test_without_its_database_it_is_live_and_not_ready(url: str, supplier: Supplier) -> None:
     supplier.services.store.note_failure(StoreUnavailable("the disk is full"))
-    assert requests.get(f"{url}/health/live", timeout=10).status_code == 200
-    answer = requests.get(f"{url}/health/ready", timeout=10)
+    assert requests.get(f"{url}/health/live", timeout=PATIENCE).status_code == 200
+    answer = requests.get(f"{url}/health/ready", timeout=PATIENCE)
     assert answer.status_code == 503
     assert answer.json() == {"status": "unavailable", "database": "the disk is full"}
 
@@ -73,9 +74,9 @@ def test_without_its_database_it_is_live_and_not_ready(url: str, supplier: Suppl
 @on_sqlite
 def test_it_knows_nothing_else(url: str) -> None:
     for path in ("/", "/health/readyy", "/service-problems", "/back-office/v1/problems"):
-        answer = requests.get(f"{url}{path}", timeout=10)
+        answer = requests.get(f"{url}{path}", timeout=PATIENCE)
         assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
-    answer = requests.post(f"{url}/health/live", timeout=10)
+    answer = requests.post(f"{url}/health/live", timeout=PATIENCE)
     assert (answer.status_code, answer.json()["code"]) == (405, "INVALID_REQUEST")
     assert answer.headers["Allow"] == "GET, HEAD"
 

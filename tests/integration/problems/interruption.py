@@ -8,8 +8,7 @@ import psycopg
 from sqlalchemy import make_url
 
 from supplier_api.ids import SeededIdSource
-
-PATIENCE = 30.0  # seconds after which a test that waits fails
+from tests.waiting import PATIENCE
 
 
 class Interrupted(SeededIdSource):

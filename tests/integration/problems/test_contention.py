@@ -20,9 +20,10 @@ from supplier_api.problems.decision_repository import DecisionRepository
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import Unavailable
 from tests.integration.problems.conftest import MakeRig
-from tests.integration.problems.interruption import PATIENCE, Interrupted, wait_until_one_waits
+from tests.integration.problems.interruption import Interrupted, wait_until_one_waits
 from tests.integration.problems.rig import POLICY, Rig
 from tests.integration.problems.test_late import SERVICE, at_commit
+from tests.waiting import PATIENCE
 
 HURRIED = replace(POLICY, answer_budget=0.05)
 
@@ -343,7 +344,7 @@ def test_an_answer_that_another_process_gave_meanwhile_is_not_doubted(
 
 
 def test_a_session_that_the_server_still_believes_in_keeps_nothing_else_from_being_done(
-    on_postgresql: Rig,
+    on_postgresql: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rig = on_postgresql
     kept: list[int] = []
@@ -357,8 +358,10 @@ def test_a_session_that_the_server_still_believes_in_keeps_nothing_else_from_bei
             kept.append(os.dup(raw.fileno()))
             os.dup2(ours.fileno(), raw.fileno())
 
-    with at_commit(rig, vanish), pytest.raises(Unavailable):
-        rig.create(serviceId=SERVICE)
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "GRACE", 0.2)
+        with at_commit(rig, vanish), pytest.raises(Unavailable):
+            rig.create(serviceId=SERVICE)
 
     assert rig.create(id=2).status == 201
     os.close(kept[0])

@@ -14,8 +14,8 @@ from supplier_api.rules.facts import InventoryUnavailable, Service
 from supplier_api.rules.inventory import TimedInventory
 from supplier_api.rules.loading import load_book
 from tests.integration.problems.conftest import BOOK, MakeRig
-from tests.integration.problems.interruption import PATIENCE
 from tests.integration.problems.rig import Rig, problem
+from tests.waiting import PATIENCE
 
 
 class Slow:

@@ -15,9 +15,10 @@ from supplier_api.problems.incidents import InventoryIncidents
 from supplier_api.rules.facts import Service
 from supplier_api.rules.inventory import TimedInventory
 from tests.integration.problems.conftest import MakeRig
-from tests.integration.problems.interruption import PATIENCE, Interrupted
+from tests.integration.problems.interruption import Interrupted
 from tests.integration.problems.rig import Rig
 from tests.integration.problems.test_incidents import JOINED
+from tests.waiting import PATIENCE
 
 LEFT = "2 RESUMED/ACKNOWLEDGED"
 LEEDS = IncidentScope(ScopeKind.EXCHANGE, "LEEDS")

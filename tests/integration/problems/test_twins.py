@@ -9,8 +9,9 @@ import pytest
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import RequestAnswer, Unavailable
 from tests.integration.problems.conftest import MakeRig
-from tests.integration.problems.interruption import PATIENCE, Gate, Interrupted
+from tests.integration.problems.interruption import Gate, Interrupted
 from tests.integration.problems.rig import POLICY, Rig
+from tests.waiting import PATIENCE
 
 
 class TwoProcesses:

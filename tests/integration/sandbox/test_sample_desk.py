@@ -22,6 +22,7 @@ from supplier_api.backoffice.port import Notice
 from supplier_api.sandbox.sample_desk import DeskSystem, RunningDesk, SampleDesk
 from supplier_api.sandbox.sample_desk.adapter import SampleDeskAdapter, SampleDeskOptions
 from supplier_api.sandbox.sample_desk.web import HookSender, take_order
+from tests.waiting import PATIENCE
 
 ORDER = {"id": "o-1", "kind": "problem", "reference": "SP_1", "problem": {"problemText": "Down."}}
 
@@ -44,8 +45,10 @@ def served(app: Flask) -> Iterator[str]:
 
 class TestContract(BackOfficeContract):
     @pytest.fixture
-    def adapter(self, running: RunningDesk) -> SampleDeskAdapter:
-        options = SampleDeskOptions(url=running.url, timeout=0.5)
+    def adapter(self, running: RunningDesk, request: pytest.FixtureRequest) -> SampleDeskAdapter:
+        # Only one that is slow on purpose is given up.
+        slow = request.function.__name__ == "test_a_slow_system_is_given_up"
+        options = SampleDeskOptions(url=running.url, timeout=1.0 if slow else PATIENCE)
         return SampleDeskAdapter(settings_of("sample-desk", options))
 
     @pytest.fixture
@@ -168,7 +171,7 @@ def test_every_tenth_webhook_is_lost(tmp_path: Path) -> None:
     with served(app) as url:
         sender = HookSender(desk, Event(), url, "secret")
         sender.start()
-        assert told.wait(30)
+        assert told.wait(PATIENCE)
         sender.stopping = True
         sender.join()
 
@@ -179,8 +182,10 @@ def test_every_tenth_webhook_is_lost(tmp_path: Path) -> None:
 def test_what_there_is_not_and_what_cannot_be(running: RunningDesk) -> None:
     ticket = running.desk.create({"reference": "SP_1"})["number"]
 
-    missing = requests.get(f"{running.url}/tickets/T-99", timeout=5)
-    wrong = requests.patch(f"{running.url}/tickets/{ticket}", json={"status": "?"}, timeout=5)
+    missing = requests.get(f"{running.url}/tickets/T-99", timeout=PATIENCE)
+    wrong = requests.patch(
+        f"{running.url}/tickets/{ticket}", json={"status": "?"}, timeout=PATIENCE
+    )
 
     assert missing.status_code == 404
     assert wrong.status_code == 422

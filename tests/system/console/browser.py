@@ -6,7 +6,7 @@ from urllib.parse import urljoin
 
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Response
 
-from tests.system.waiting import PATIENCE
+from tests.waiting import PATIENCE
 
 AXE = (Path(__file__).parent / "axe_core" / "axe.min.js").read_text(encoding="utf-8")
 SERIOUS = {"serious", "critical"}

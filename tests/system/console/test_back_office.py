@@ -14,8 +14,8 @@ from tests import postgresql
 from tests.system.callers import GatewayCaller
 from tests.system.console.browser import ConsolePage
 from tests.system.installation import Installation
-from tests.system.waiting import eventually
 from tests.upgraded import upgrade
+from tests.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.slow
 
@@ -70,7 +70,7 @@ def hook(installation: Installation, body: str) -> None:
         f"{installation.supplier}/back-office/v1/hooks/sample-desk",
         data=body,
         headers={"Authorization": f"Bearer {HOOK_TOKEN}", "Content-Type": "application/json"},
-        timeout=10,
+        timeout=PATIENCE,
     )
     assert answer.status_code == 204, answer.text
 

@@ -7,6 +7,7 @@ import requests
 
 from tests.system.console.browser import ConsolePage
 from tests.system.installation import Installation, new_session
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +42,7 @@ def test_a_part_stays_while_it_cannot_be_made_and_follows_again(console: Console
 
 def test_a_page_elsewhere_cannot_use_a_name_of_its_own(installation: Installation) -> None:
     url = f"{installation.supplier}/console/overview/"
-    answer = requests.get(url, headers={"Host": "evil.example"}, timeout=10)
+    answer = requests.get(url, headers={"Host": "evil.example"}, timeout=PATIENCE)
     assert answer.status_code == 421
 
 
@@ -49,9 +50,11 @@ def test_a_form_as_long_as_a_draft_arrives_whole(installation: Installation) -> 
     """Longer than what the other doors take, which share a port with the console here."""
     url = f"{installation.supplier}/console/sign-in/"
     with new_session() as session:
-        found = re.search(r'name="csrf_token" value="([^"]+)"', session.get(url, timeout=10).text)
+        found = re.search(
+            r'name="csrf_token" value="([^"]+)"', session.get(url, timeout=PATIENCE).text
+        )
         assert found
         form = {"csrf_token": found[1], "name": "nobody", "password": "x", "next": "x" * 1_000_000}
-        answer = session.post(url, data=form, timeout=10)
+        answer = session.post(url, data=form, timeout=PATIENCE)
     assert answer.status_code == 422
     assert "name or password is wrong" in answer.text

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from tests.system.console.browser import ConsolePage
 from tests.system.console.conftest import OpenConsole
 from tests.system.installation import Installation
-from tests.system.waiting import PATIENCE
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
 

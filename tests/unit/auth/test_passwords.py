@@ -6,6 +6,7 @@ import pytest
 
 from supplier_api.auth import passwords
 from supplier_api.auth.passwords import LONGEST, SHORTEST, Passwords, PasswordsBusy, length_fault
+from tests.waiting import PATIENCE
 
 PASSWORD = "correct horse battery"
 EARNEST = "$argon2id$v=19$m=65536,t=3,p=4$"  # RFC 9106, low memory
@@ -70,5 +71,5 @@ def test_two_are_hashed_at_once_and_the_others_wait(monkeypatch: pytest.MonkeyPa
             waiting = threading.Thread(target=wait)
             waiting.start()
             assert not got.is_set()
-        assert got.wait(60)
+        assert got.wait(PATIENCE)
     waiting.join()

@@ -16,6 +16,7 @@ from supplier_api.settings import Settings
 from tests.samples import amendment_request, problem_request
 from tests.supplier import REPAIRED, TENANT, on_sqlite
 from tests.unit.sandbox.journal.har_schema import HAR
+from tests.waiting import PATIENCE
 
 from .target import DAY, Target
 
@@ -388,10 +389,10 @@ def test_one_waits_until_there_are_so_many(target: Target) -> None:
 
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(wait)
-        assert looking.wait(60)
+        assert looking.wait(PATIENCE)
         for request in ("x", "y", "z"):
             create(target, request, id=2)
-        status, found = waiting.result(60)
+        status, found = waiting.result(PATIENCE)
     assert (status, found) == (200, ["x", "y"])
 
 

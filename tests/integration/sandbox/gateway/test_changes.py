@@ -24,6 +24,7 @@ from tests.integration.sandbox.gateway.supplier_stub import (
     echo,
     error,
 )
+from tests.waiting import PATIENCE
 
 Document = dict[str, Any]
 
@@ -232,14 +233,14 @@ def test_calls_about_one_problem_are_made_one_after_the_other(
 
     def hang(request: Document) -> Response:
         asked.set()
-        assert go_on.wait(10)
+        assert go_on.wait(PATIENCE)
         return echo()(request)
 
     supplier_stub.answers += [hang, echo(), applied(), applied()]
     tenant.post("/service-problems", TENANT_PROBLEM)
     calling = threading.Thread(target=sender.run_due)
     calling.start()
-    assert asked.wait(10)
+    assert asked.wait(PATIENCE)
     tenant.post(AMEND.path, AMEND.body)
     tenant.post(CANCEL.path, CANCEL.body)
     tenant.post("/service-problems", TENANT_PROBLEM)
@@ -446,7 +447,7 @@ def test_a_supplier_that_stays_silent_fails_the_change_and_the_next_is_sent(
 
     def hang(request: Document) -> Response:
         asked.set()
-        assert go_on.wait(10)
+        assert go_on.wait(PATIENCE)
         return applied()(request)
 
     supplier_stub.answers += [hang, applied()]
@@ -454,7 +455,7 @@ def test_a_supplier_that_stays_silent_fails_the_change_and_the_next_is_sent(
     tenant.post(CANCEL.path, CANCEL.body)
     calling = threading.Thread(target=sender.run_due)
     calling.start()
-    assert asked.wait(10)
+    assert asked.wait(PATIENCE)
     clock.advance(10)
     sender.look_after()
     failed = tenant.problem()

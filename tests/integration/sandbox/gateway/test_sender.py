@@ -19,6 +19,7 @@ from tests.integration.sandbox.gateway.supplier_stub import (
     echo,
     error,
 )
+from tests.waiting import PATIENCE
 
 Document = dict[str, Any]
 
@@ -267,14 +268,14 @@ def test_a_supplier_that_stays_silent_is_given_up_and_its_late_answer_changes_no
 
     def hang(request: Document) -> Response:
         asked.set()
-        go_on.wait(10)
+        go_on.wait(PATIENCE)
         return echo()(request)
 
     supplier_stub.answers.append(hang)
     tenant.post("/service-problems", TENANT_PROBLEM)
     calling = threading.Thread(target=sender.run_due)
     calling.start()
-    assert asked.wait(10)
+    assert asked.wait(PATIENCE)
     clock.advance(9.9)
     sender.look_after()
     assert tenant.problem()["status"] == "SENT_TO_SUPPLIER"
@@ -359,6 +360,6 @@ def test_the_started_sender_sends_by_itself(
     supplier_stub.answers.append(note)
     app.extensions["sandbox"].start()
     tenant.post("/service-problems", TENANT_PROBLEM)
-    assert answered.wait(10)
+    assert answered.wait(PATIENCE)
     app.extensions["sandbox"].close()  # waits for the call that is out
     assert tenant.problem()["status"] == "ACKNOWLEDGED"

@@ -10,6 +10,7 @@ from flask import Flask
 
 from tests.integration.sandbox.gateway.conftest import TENANT_PROBLEM, Party
 from tests.serving import served
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -17,7 +18,9 @@ def connection(app: Flask) -> Iterator[http.client.HTTPConnection]:
     """Give a connection to the gateway, as its own server serves it."""
     with (
         served(app) as server,
-        closing(http.client.HTTPConnection("127.0.0.1", server.address[1], timeout=10)) as made,
+        closing(
+            http.client.HTTPConnection("127.0.0.1", server.address[1], timeout=PATIENCE)
+        ) as made,
     ):
         yield made
 
@@ -95,6 +98,8 @@ def test_testers_need_a_token_where_others_could_call_too(
 ) -> None:
     with (
         served(app, host=host) as server,
-        closing(http.client.HTTPConnection("127.0.0.1", server.address[1], timeout=10)) as caller,
+        closing(
+            http.client.HTTPConnection("127.0.0.1", server.address[1], timeout=PATIENCE)
+        ) as caller,
     ):
         assert exchange(caller, "POST", "/admin/updates", b"{}")[0] == status

@@ -21,6 +21,7 @@ from supplier_api.ids import SeededIdSource
 from supplier_api.sandbox.gateway import DatabaseUnusable, SandboxConfig, create_app, serve
 from supplier_api.sandbox.gateway.database import open_database
 from tests.integration.sandbox.gateway.conftest import TENANT_PROBLEM, MakeApp, Party
+from tests.waiting import PATIENCE
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/kcis/", "//kcis", "/service-problems/1/updates"])
@@ -125,7 +126,7 @@ def test_the_server_starts_and_ends_in_order(tmp_path: Path, stop: signal.Signal
         assert process.stderr is not None
         assert "sandbox gateway ready" in process.stderr.readline()
         process.send_signal(stop)
-        assert process.wait(timeout=10) == 0
+        assert process.wait(PATIENCE) == 0
         assert process.stderr.read() == ""
 
 

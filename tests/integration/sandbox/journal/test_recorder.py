@@ -17,8 +17,8 @@ from supplier_api.sandbox.journal.entries import HttpPart, JournalDirection, Jou
 from supplier_api.sandbox.journal.recorder import WAITING, Bounds, Recorder
 from supplier_api.sandbox.journal.repository import JournalFilter, JournalRepository
 from tests.logs import Lines
+from tests.waiting import PATIENCE
 
-PATIENCE = 20.0
 MANY = Bounds(calls=1000, bytes=10**6)
 ALL = JournalFilter()
 
