@@ -25,7 +25,7 @@ __all__ = ["REQUEST_EXTENSION", "add_journal", "add_to_gateway", "admin_parts", 
 
 def add_to_gateway(app: Flask, api: SupplierApi, parts: admin.AdminParts) -> None:
     """Add the testers' door, the faults of answers and the journal to the gateway's application."""
-    admin.register(api, parts)
+    admin.register(app, api, parts)
     keep_requests(app)
     inject_answer_faults(app, parts)
     _record(app, parts)

@@ -171,7 +171,9 @@ class Code(_String):
 class InstantField(_String):
     """A date-time with an offset (RFC 3339), kept as it was written."""
 
-    def __init__(self, description: str, example: str, *, required: bool = False) -> None:
+    def __init__(
+        self, description: str, example: str | None = None, *, required: bool = False
+    ) -> None:
         """Describe what happened then."""
         super().__init__(
             **_options("a string", description, example, required=required, format="date-time")

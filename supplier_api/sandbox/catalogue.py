@@ -4,9 +4,8 @@ There are two such catalogues, each a list of entries: scenarios, which are outc
 faults, which are what goes wrong on purpose.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 # A JSON value that a parameter can have.
@@ -96,47 +95,3 @@ def one_of(names: Iterable[str]) -> str:
     """Return in words that one of these names is expected."""
     listed = ", ".join(names)
     return f"one of {listed}" if listed else "none"
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Yield the lines of a table in Markdown."""
-    yield f"| {' | '.join(head)} |"
-    yield "|---" * len(head) + "|"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
-
-
-@dataclass(frozen=True, slots=True)
-class MadeSections:
-    """The sections of a Markdown page that the command of `module` makes, each by its name."""
-
-    module: str
-    sections: Mapping[str, Callable[[], str]]
-
-    def begin(self, section: str) -> str:
-        """Return the line before a section."""
-        return f"<!-- {section}: made by `python -m {self.module} FILE` -->"
-
-    def end(self, section: str) -> str:
-        """Return the line behind it."""
-        return f"<!-- end of {section} -->"
-
-    def inserted(self, page: str) -> str:
-        """Return a page with the sections between their markers; ValueError without them."""
-        for section, made in self.sections.items():
-            begin, end = self.begin(section), self.end(section)
-            before, found, rest = page.partition(f"{begin}\n")
-            _, ended, after = rest.partition(end)
-            if not found or not ended:
-                raise ValueError(f"expected the markers {begin} and {end}")
-            page = f"{before}{found}\n{made()}\n\n{ended}{after}"
-        return page
-
-    def run(self, arguments: Sequence[str]) -> None:
-        """Print the sections, or put them between the markers of the file that is named."""
-        if arguments:
-            page = Path(arguments[0])
-            page.write_text(self.inserted(page.read_text(encoding="utf-8")), encoding="utf-8")
-        else:
-            made = "\n\n".join(each() for each in self.sections.values())
-            print(made)  # noqa: T201 - printing it is what this does

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import JSON, LargeBinary, String, Text, make_url, select, update
 
-from scripts import retention_page
 from supplier_api.contract.personal import PERSONAL_FIELDS, STORED
 from supplier_api.db import UnitOfWork, tables
 from supplier_api.db.operator_actions import Operator
@@ -240,7 +239,3 @@ def test_every_column_of_texts_is_known_to_retention() -> None:
     listed = {each.column for each in STORED}
     assert texts == listed | PLAIN
     assert not listed & PLAIN
-
-
-def test_the_page_says_what_goes() -> None:
-    assert retention_page.PAGE.read_text(encoding="utf-8") == retention_page.page()

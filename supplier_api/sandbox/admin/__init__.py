@@ -1,6 +1,6 @@
 """HTTP for testers: the switches that only the sandbox profile has.
 
-Each concern has its file with a function that declares its routes; they are listed here.
+Each concern has its file with a blueprint; they are listed here.
 
 On loopback anybody may use them who sits at this machine. Beyond it a bearer token of the scope
 `admin` is needed. Either way the name in `Host` has to be one that no stranger can point at this
@@ -9,30 +9,30 @@ own name (DNS rebinding). Nothing here allows calls across origins (no CORS), an
 something takes JSON or is no POST, so that a browser asks first and is refused.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from copy import deepcopy
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from flask import Response, request
+from flask import Flask, Response, request
 from flask_smorest import Api
 
 from supplier_api.audit import UNKNOWN
 from supplier_api.contract.codes import ErrorCode
 from supplier_api.http.openapi import OAUTH2
 from supplier_api.sandbox.admin import clock, destinations, faults, journal, scenarios, state
-from supplier_api.sandbox.admin.resource import SCOPE, AdminParts, AdminResource
+from supplier_api.sandbox.admin.resource import EXTENSION, SCOPE, AdminParts, RestConverter, bench
 from supplier_api.settings import is_loopback
 
-RESOURCES: tuple[Callable[[AdminParts], AdminResource], ...] = (
-    scenarios.declare,
-    clock.declare_clock,
-    clock.declare_reset,
-    destinations.declare,
-    faults.declare,
-    state.declare_idle,
-    state.declare_problems,
-    journal.declare,
+BLUEPRINTS = (
+    scenarios.scenarios,
+    clock.clock,
+    clock.fresh_start,
+    destinations.destinations,
+    faults.faults,
+    state.idle,
+    state.problems,
+    journal.journal,
 )
 FLUSH = 2.0  # seconds for what was recorded to be stored
 
@@ -40,19 +40,15 @@ FLUSH = 2.0  # seconds for what was recorded to be stored
 __all__ = ["AdminParts", "register"]
 
 
-def register(api: Api, parts: AdminParts) -> None:
+def register(app: Flask, api: Api, parts: AdminParts) -> None:
     """Add /admin to the application that `api` describes."""
-    access = AdminAccess(parts)
-
-    def write_journal() -> None:
-        # What a tester does comes behind the calls that were made before.
-        parts.recorder.flush(FLUSH)
-
+    app.extensions[EXTENSION] = parts
+    app.url_map.converters["rest"] = RestConverter
     _describe_scope(api)
-    for declare in RESOURCES:
-        blueprint = declare(parts).blueprint
-        blueprint.before_request(access.check)
-        blueprint.before_request(write_journal)
+    for blueprint in BLUEPRINTS:
+        app.before_request_funcs.setdefault(blueprint.name, []).extend(
+            (check_access, write_journal)
+        )
         api.register_blueprint(blueprint)
 
 
@@ -64,38 +60,36 @@ def _describe_scope(api: Api) -> None:
     schemes[OAUTH2] = oauth2
 
 
-class AdminAccess:
-    """Checks every request before its route."""
+def check_access() -> Response | None:
+    """Return None if the current request may come in, or the answer to it.
 
-    def __init__(self, parts: AdminParts) -> None:
-        """Ask for a token as soon as the settings make the process listen beyond loopback."""
-        self._parts = parts
-        self._open = is_loopback(parts.settings.server.host)
-        self._hosts = parts.settings.sandbox.allowed_hosts
+    A token is asked for as soon as the settings make the process listen beyond loopback. Raises
+    access.AccessError, which the application answers.
+    """
+    parts = bench()
+    if not is_safe_host(request.host, parts.settings.sandbox.allowed_hosts):
+        parts.audit.refused(
+            "access.refused",
+            client=UNKNOWN,
+            address=request.remote_addr,
+            status=403,
+            route=request.endpoint,
+            why="Host",
+        )
+        return parts.refuse(
+            403,
+            ErrorCode.NOT_AUTHORISED,
+            "Host: expected an address, a name without a dot, or one that"
+            " SUPPLIER_API__SANDBOX__ALLOWED_HOSTS lists",
+        )
+    if not is_loopback(parts.settings.server.host):
+        parts.tokens.admit(request.headers.get("Authorization"), SCOPE)
+    return None
 
-    def check(self) -> Response | None:
-        """Return None if the current request may come in, or the answer to it.
 
-        Raises access.AccessError, which the application answers.
-        """
-        if not is_safe_host(request.host, self._hosts):
-            self._parts.audit.refused(
-                "access.refused",
-                client=UNKNOWN,
-                address=request.remote_addr,
-                status=403,
-                route=request.endpoint,
-                why="Host",
-            )
-            return self._parts.refuse(
-                403,
-                ErrorCode.NOT_AUTHORISED,
-                "Host: expected an address, a name without a dot, or one that"
-                " SUPPLIER_API__SANDBOX__ALLOWED_HOSTS lists",
-            )
-        if not self._open:
-            self._parts.tokens.admit(request.headers.get("Authorization"), SCOPE)
-        return None
+def write_journal() -> None:
+    """Let what a tester does come behind the calls that were made before."""
+    bench().recorder.flush(FLUSH)
 
 
 def is_safe_host(host: str, allowed: Collection[str]) -> bool:

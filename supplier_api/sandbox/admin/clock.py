@@ -15,14 +15,9 @@ from supplier_api.contract.schemas import ERROR
 from supplier_api.http.openapi import response
 from supplier_api.http.request_parsing import json_response
 from supplier_api.problems.timer_repository import ALL
-from supplier_api.sandbox.admin.parameters import TENANT_IN_QUERY, WAIT, flag, tenant_name
-from supplier_api.sandbox.admin.resource import (
-    AdminParts,
-    AdminResource,
-    AnswerField,
-    AnswerShape,
-    StrictSchema,
-)
+from supplier_api.sandbox.admin.parameters import OF_TENANT, WAIT, Switch, tenant_name
+from supplier_api.sandbox.admin.resource import AdminBlueprint, StrictSchema, bench
+from supplier_api.sandbox.json_schemas import flag, moment, object_of, text
 from supplier_api.sandbox.reset import reset
 from supplier_api.sandbox.virtual_clock import (
     END,
@@ -49,44 +44,22 @@ MOVE = make(
     },
     StrictSchema,
 )
-CLOCK = AnswerShape[MovedClock](
+CLOCK = object_of(
     {
-        "tenant": AnswerField({"type": "string", "description": "Whose, if asked for one"}),
-        "state": AnswerField(
-            {
-                "type": "string",
-                "enum": ["ready", "advancing"],
-                "description": "advancing: not all that became due is done and settled",
-            },
-            lambda clock: "advancing" if clock.target else "ready",
-            required=True,
+        "tenant": text("Whose, if asked for one"),
+        "state": text(
+            "advancing: not all that became due is done and settled", enum=["ready", "advancing"]
         ),
-        "now": AnswerField(
-            {"type": "string", "format": "date-time"},
-            lambda clock: to_wire(clock.now),
-            required=True,
-        ),
-        "frozen": AnswerField(
-            {"type": "boolean", "description": "It stands still"},
-            lambda clock: clock.stands,
-            required=True,
-        ),
-        "to": AnswerField(
-            {
-                "type": "string",
-                "format": "date-time",
-                "description": "While advancing: where to",
-            },
-            lambda clock: to_wire(clock.target) if clock.target else None,
-        ),
-        "tenants": AnswerField(
-            {
-                "type": "object",
-                "description": "If asked for all: the clocks of those who have their own",
-                "additionalProperties": {"type": "object"},
-            }
-        ),
-    }
+        "now": moment(),
+        "frozen": flag("It stands still"),
+        "to": moment("While advancing: where to"),
+        "tenants": {
+            "type": "object",
+            "description": "If asked for all: the clocks of those who have their own",
+            "additionalProperties": {"type": "object"},
+        },
+    },
+    *("tenant", "to", "tenants"),
 )
 BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 RESET = make(
@@ -103,85 +76,72 @@ RESET = make(
 )
 
 
-def declare_clock(parts: AdminParts) -> AdminResource:
-    """Return the routes of the clocks."""
-    resource = AdminResource(parts, "clock", "Business time")
-    virtual_clock = parts.virtual_clock
-
-    @resource.route(
-        "GET",
-        "/clock",
-        "clock",
-        {
-            200: response("Where it is", CLOCK.schema),
-            422: response("There can be no such tenant", ERROR),
-        },
-        parameters=[TENANT_IN_QUERY],
-    )
-    def show(tenant: str | None) -> Response:
-        """Show a tenant's business time, or everybody's, and whether it is still being moved."""
-        return json_response(_shown_clock(virtual_clock, tenant))
-
-    @resource.route(
-        "POST",
-        "/clock",
-        "move-clock",
-        {
-            200: response(
-                "There, and all that became due on the way is done and settled", CLOCK.schema
-            ),
-            202: response("Still advancing: GET says when it is ready", CLOCK.schema),
-            409: response("An earlier move is still under way; freeze or run ends it", ERROR),
-        },
-        parameters=[WAIT],
-        body=MOVE,
-        example={"tenant": "TENANT1", "advanceSeconds": 432_000},
-    )
-    def move(wait: float, body: dict[str, Any]) -> Response:
-        """Move business time for one tenant, or for all.
-
-        It goes forward only, from one thing that is due to the next: each is done at its own time,
-        and its updates are settled, before the next one's turn.
-        """
-        tenant = body.get("tenant")
-        try:
-            begin_move(virtual_clock, tenant, body)
-        except StillMoving:
-            return parts.refuse(409, ErrorCode.INVALID_REQUEST, STILL_MOVING)
-        there = parts.wait_until(lambda: not is_moving(virtual_clock, tenant), wait)
-        return json_response(_shown_clock(virtual_clock, tenant), 200 if there else 202)
-
-    return resource
+clock = AdminBlueprint("clock", "Business time")
+fresh_start = AdminBlueprint("reset", "A fresh start")
 
 
-def declare_reset(parts: AdminParts) -> AdminResource:
-    """Return the route of the fresh start."""
-    resource = AdminResource(parts, "reset", "A fresh start")
+@clock.call(
+    "GET",
+    "/clock",
+    "clock",
+    {200: response("Where it is", CLOCK), 422: response("There can be no such tenant", ERROR)},
+    parameters=OF_TENANT,
+)
+def show(query: dict[str, Any]) -> Response:
+    """Show a tenant's business time, or everybody's, and whether it is still being moved."""
+    return json_response(_clock_of(query["tenant"]))
 
-    @resource.route(
-        "POST",
-        "/reset",
-        "reset",
-        {200: response("Nothing is left; this is the clock now", CLOCK.schema)},
-        parameters=[flag("all", "true: of all tenants; the body then names none", "everybody")],
-        body=RESET,
-    )
-    def start_afresh(body: dict[str, Any], *, everybody: bool) -> Response:
-        """Delete all that is stored for a tenant, and let what comes be the same every time.
 
-        With a seed and a clock that stands, the same calls make the same problems, updates, ids and
-        dates. A destination that was set stays. Other tenants see nothing of it.
-        """
-        tenant = body.get("tenant")
-        if everybody is (tenant is not None):
-            raise Invalid(["tenant: expected one, or none and ?all=true"])
-        freeze_at = from_wire(body["freeze_at"]) if "freeze_at" in body else None
-        if freeze_at and not BEGIN <= freeze_at < END:
-            raise Invalid(["freeze_at: expected a year from 1970 to 8999"])
-        reset(parts.services, parts.clock_sync, tenant, seed=body.get("seed"), freeze_at=freeze_at)
-        return json_response(_shown_clock(parts.virtual_clock, tenant))
+@clock.call(
+    "POST",
+    "/clock",
+    "move-clock",
+    {
+        200: response("There, and all that became due on the way is done and settled", CLOCK),
+        202: response("Still advancing: GET says when it is ready", CLOCK),
+        409: response("An earlier move is still under way; freeze or run ends it", ERROR),
+    },
+    parameters=WAIT,
+    body=MOVE,
+    example={"tenant": "TENANT1", "advanceSeconds": 432_000},
+)
+def move(query: dict[str, Any], body: dict[str, Any]) -> Response:
+    """Move business time for one tenant, or for all.
 
-    return resource
+    It goes forward only, from one thing that is due to the next: each is done at its own time, and
+    its updates are settled, before the next one's turn.
+    """
+    tenant, virtual_clock = body.get("tenant"), bench().virtual_clock
+    try:
+        begin_move(virtual_clock, tenant, body)
+    except StillMoving:
+        return bench().refuse(409, ErrorCode.INVALID_REQUEST, STILL_MOVING)
+    there = bench().wait_until(lambda: not is_moving(virtual_clock, tenant), query["wait"])
+    return json_response(_clock_of(tenant), 200 if there else 202)
+
+
+@fresh_start.call(
+    "POST",
+    "/reset",
+    "reset",
+    {200: response("Nothing is left; this is the clock now", CLOCK)},
+    parameters={"all": Switch("true: of all tenants; the body then names none")},
+    body=RESET,
+)
+def start_afresh(query: dict[str, Any], body: dict[str, Any]) -> Response:
+    """Delete all that is stored for a tenant, and let what comes be the same every time.
+
+    With a seed and a clock that stands, the same calls make the same problems, updates, ids and
+    dates. A destination that was set stays. Other tenants see nothing of it.
+    """
+    tenant, parts = body.get("tenant"), bench()
+    if query["all"] is (tenant is not None):
+        raise Invalid(["tenant: expected one, or none and ?all=true"])
+    freeze_at = from_wire(body["freeze_at"]) if "freeze_at" in body else None
+    if freeze_at and not BEGIN <= freeze_at < END:
+        raise Invalid(["freeze_at: expected a year from 1970 to 8999"])
+    reset(parts.services, parts.clock_sync, tenant, seed=body.get("seed"), freeze_at=freeze_at)
+    return json_response(_clock_of(tenant))
 
 
 def is_moving(virtual_clock: VirtualClock, tenant: str | None) -> bool:
@@ -192,17 +152,25 @@ def is_moving(virtual_clock: VirtualClock, tenant: str | None) -> bool:
     return clocks.get(tenant, clocks[ALL]).target is not None
 
 
-def _shown_clock(virtual_clock: VirtualClock, tenant: str | None) -> dict[str, Any]:
+def _clock_of(tenant: str | None) -> dict[str, Any]:
     """Return a tenant's clock as JSON; with None, everybody's with those that differ."""
-    clocks = virtual_clock.clocks()
+    clocks = bench().virtual_clock.clocks()
     if tenant is not None:
-        return CLOCK.show(clocks.get(tenant, clocks[ALL]), tenant=tenant)
-    everybodys = clocks.pop(ALL)
-    own = {name: CLOCK.show(clock) for name, clock in clocks.items()}
-    shown = CLOCK.show(everybodys, tenants=own)
+        return {"tenant": tenant, **_shown(clocks.get(tenant, clocks[ALL]))}
+    shown = _shown(clocks.pop(ALL))
+    own = {name: _shown(each) for name, each in clocks.items()}
     if any(each["state"] == "advancing" for each in own.values()):
         shown["state"] = "advancing"
-    return shown
+    return {**shown, "tenants": own}
+
+
+def _shown(clock: MovedClock) -> dict[str, Any]:
+    shown = {
+        "state": "advancing" if clock.target else "ready",
+        "now": to_wire(clock.now),
+        "frozen": clock.stands,
+    }
+    return {**shown, "to": to_wire(clock.target)} if clock.target else shown
 
 
 def begin_move(virtual_clock: VirtualClock, tenant: str | None, asked: Mapping[str, Any]) -> None:

@@ -1,6 +1,5 @@
 """/admin/destinations: the gateway that a tenant's KCIs go to."""
 
-from dataclasses import replace
 from typing import Any
 
 from flask import Response
@@ -13,8 +12,9 @@ from supplier_api.contract.schemas import ERROR
 from supplier_api.http.openapi import response
 from supplier_api.http.request_parsing import empty, json_response
 from supplier_api.http_client.tokens import NoTokenError
-from supplier_api.sandbox.admin.parameters import TENANT_IN_PATH, flag
-from supplier_api.sandbox.admin.resource import AdminParts, AdminResource, StrictSchema
+from supplier_api.sandbox.admin.parameters import WHOSE, Switch
+from supplier_api.sandbox.admin.resource import AdminBlueprint, StrictSchema, bench
+from supplier_api.sandbox.json_schemas import flag, object_of, text
 from supplier_api.sandbox.tenant_settings import TenantSettingRepository
 from supplier_api.settings.secrets import MASK
 
@@ -35,78 +35,75 @@ DESTINATION = make(
     },
     StrictSchema,
 )
-TRIED: dict[str, Any] = {
-    "type": "object",
-    "required": ["stored", "token"],
-    "properties": {
-        "stored": {"type": "boolean"},
-        "token": {"type": "string", "description": "granted, or why there was none"},
-    },
-}
-FORCE = replace(flag("force", "true: keep it even if it gives us no token now"), example=True)
+TRIED = object_of({"stored": flag(), "token": text("granted, or why there was none")})
+FORCE = Switch("true: keep it even if it gives us no token now", example=True)
 NO_SUCH_TENANT = response("There can be no such tenant", ERROR)
 PATH = "/destinations/<rest:tenant>"
 
+destinations = AdminBlueprint("destinations", "Where a tenant's updates go")
 
-def declare(parts: AdminParts) -> AdminResource:
-    """Return the routes of the destinations."""
-    resource = AdminResource(parts, "destinations", "Where a tenant's updates go")
-    store = parts.services.store
 
-    @resource.route(
-        "GET",
-        PATH,
-        "destination",
-        {
-            200: response("The tenant's own gateway", DESTINATION),
-            404: response("It has none: its updates go where everybody's go", ERROR),
-            422: NO_SUCH_TENANT,
-        },
-        parameters=[TENANT_IN_PATH],
+@destinations.call(
+    "GET",
+    PATH,
+    "destination",
+    {
+        200: response("The tenant's own gateway", DESTINATION),
+        404: response("It has none: its updates go where everybody's go", ERROR),
+        422: NO_SUCH_TENANT,
+    },
+    parameters=WHOSE,
+)
+def show(tenant: str) -> Response:
+    """Show where a tenant's updates go."""
+    store = bench().services.store
+    found = store.read(lambda uow: TenantSettingRepository(uow).destination(tenant))
+    if found is None:
+        return bench().refuse(404, ErrorCode.NOT_FOUND, "tenant: has no gateway of its own")
+    return json_response({**found, "clientSecret": MASK})
+
+
+@destinations.call(
+    "PUT",
+    PATH,
+    "set-destination",
+    {
+        200: response("It is kept: updates of this tenant go there from now on", TRIED),
+        422: response("Something is wrong, or it gave us no token: nothing is kept", ERROR),
+    },
+    parameters={**WHOSE, "force": FORCE},
+    body=DESTINATION,
+)
+def put(tenant: str, query: dict[str, Any], body: dict[str, Any]) -> Response:
+    """Let a tenant's updates go to a gateway of its own.
+
+    Its token endpoint is tried at once.
+    """
+    try:
+        bench().try_token(body)
+        result = "granted"
+    except NoTokenError as error:
+        result = str(error)
+        if not query["force"]:
+            raise Invalid([f"{result}; ?force=true keeps it all the same"]) from None
+    _set(tenant, body)
+    return json_response({"stored": True, "token": result})
+
+
+@destinations.call(
+    "DELETE",
+    PATH,
+    "forget-destination",
+    {204: response("Its updates go where everybody's go"), 422: NO_SUCH_TENANT},
+    parameters=WHOSE,
+)
+def forget(tenant: str) -> Response:
+    """Let a tenant's updates go where everybody's go."""
+    _set(tenant, None)
+    return empty(204)
+
+
+def _set(tenant: str, destination: dict[str, Any] | None) -> None:
+    bench().services.store.write(
+        lambda uow: TenantSettingRepository(uow).set_destination(tenant, destination)
     )
-    def show(tenant: str) -> Response:
-        """Show where a tenant's updates go."""
-        found = store.read(lambda uow: TenantSettingRepository(uow).destination(tenant))
-        if found is None:
-            return parts.refuse(404, ErrorCode.NOT_FOUND, "tenant: has no gateway of its own")
-        return json_response({**found, "clientSecret": MASK})
-
-    @resource.route(
-        "PUT",
-        PATH,
-        "set-destination",
-        {
-            200: response("It is kept: updates of this tenant go there from now on", TRIED),
-            422: response("Something is wrong, or it gave us no token: nothing is kept", ERROR),
-        },
-        parameters=[TENANT_IN_PATH, FORCE],
-        body=DESTINATION,
-    )
-    def put(tenant: str, body: dict[str, Any], *, force: bool) -> Response:
-        """Let a tenant's updates go to a gateway of its own.
-
-        Its token endpoint is tried at once.
-        """
-        try:
-            parts.try_token(body)
-            result = "granted"
-        except NoTokenError as error:
-            result = str(error)
-            if not force:
-                raise Invalid([f"{result}; ?force=true keeps it all the same"]) from None
-        store.write(lambda uow: TenantSettingRepository(uow).set_destination(tenant, body))
-        return json_response({"stored": True, "token": result})
-
-    @resource.route(
-        "DELETE",
-        PATH,
-        "forget-destination",
-        {204: response("Its updates go where everybody's go"), 422: NO_SUCH_TENANT},
-        parameters=[TENANT_IN_PATH],
-    )
-    def forget(tenant: str) -> Response:
-        """Let a tenant's updates go where everybody's go."""
-        store.write(lambda uow: TenantSettingRepository(uow).set_destination(tenant, None))
-        return empty(204)
-
-    return resource

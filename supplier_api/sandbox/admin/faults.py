@@ -12,19 +12,12 @@ from supplier_api.contract import Invalid
 from supplier_api.contract.errors import Structural
 from supplier_api.contract.fields import Code, Id, Items, Number, Text
 from supplier_api.contract.limits import HEADER_MAX
-from supplier_api.contract.loading import make
+from supplier_api.contract.loading import Fields, make
 from supplier_api.contract.schemas import ERROR
 from supplier_api.http.openapi import response
 from supplier_api.http.request_parsing import empty, json_response
-from supplier_api.sandbox.admin.parameters import choice, flag, named_tenant, tenant_name, word
-from supplier_api.sandbox.admin.resource import (
-    AdminParts,
-    AdminResource,
-    AnswerField,
-    AnswerShape,
-    StrictSchema,
-    listing,
-)
+from supplier_api.sandbox.admin.parameters import Switch, Word, tenant_name
+from supplier_api.sandbox.admin.resource import AdminBlueprint, StrictSchema, bench
 from supplier_api.sandbox.catalogue import WrongChoice
 from supplier_api.sandbox.fault_injection.active_faults import (
     FaultRepository,
@@ -33,6 +26,7 @@ from supplier_api.sandbox.fault_injection.active_faults import (
 )
 from supplier_api.sandbox.fault_injection.catalogue import KINDS, listed, read_parameters
 from supplier_api.sandbox.fault_injection.model import Direction
+from supplier_api.sandbox.json_schemas import array, count, flag, moment, object_of, text
 
 WEEK = 7 * 86_400
 
@@ -56,12 +50,6 @@ class _Parameters(fields.Dict):
         )
 
 
-_DIRECTION = Code(
-    Direction,
-    "in: our answers to the gateway; out: our updates to it (KCIs)",
-    "in",
-    required=True,
-)
 FAULT = make(
     "Fault",
     {
@@ -69,7 +57,12 @@ FAULT = make(
         "conversation": Text(
             "Only what comes under this X-Conversation-ID", "conversation-1", maximum=HEADER_MAX
         ),
-        "direction": _DIRECTION,
+        "direction": Code(
+            Direction,
+            "in: our answers to the gateway; out: our updates to it (KCIs)",
+            "in",
+            required=True,
+        ),
         "operations": Items(
             Text("An operation", maximum=40),
             "Only these: names of the calls, or token; for updates their reason codes",
@@ -90,129 +83,125 @@ FAULT = make(
     },
     StrictSchema,
 )
-_TEXT = {"type": "string"}
-_COUNT = {"type": "integer", "minimum": 0}
-SHOWN = AnswerShape[StoredFault](
+SHOWN = object_of(
     {
-        "id": AnswerField({"type": "integer"}, lambda fault: fault.id, required=True),
-        "tenant": AnswerField(_TEXT, lambda fault: fault.tenant or None),
-        "conversation": AnswerField(_TEXT, lambda fault: fault.conversation_id or None),
-        "direction": AnswerField(
-            {"type": "string", "enum": list(Direction)},
-            lambda fault: fault.direction,
-            required=True,
-        ),
-        "kind": AnswerField(_TEXT, lambda fault: fault.kind, required=True),
-        "operations": AnswerField(
-            {"type": "array", "items": _TEXT}, lambda fault: list(fault.operations), required=True
-        ),
-        "parameters": AnswerField(
-            {"type": "object"}, lambda fault: dict(fault.parameters), required=True
-        ),
-        "calls": AnswerField(_COUNT, lambda fault: fault.calls),
-        "ends": AnswerField(
-            {"type": "string", "format": "date-time", "description": "Machine time"},
-            lambda fault: to_wire(fault.ends) if fault.ends else None,
-        ),
-        "share": AnswerField({"type": "number"}, lambda fault: fault.share),
-        "seed": AnswerField({"type": "integer"}, lambda fault: fault.seed),
-        "active": AnswerField(
-            {"type": "boolean", "description": "false: it is over"}, required=True
-        ),
-        "seen": AnswerField(
-            {**_COUNT, "description": "Calls that came under it"},
-            lambda fault: fault.seen,
-            required=True,
-        ),
-        "hit": AnswerField(
-            {**_COUNT, "description": "Those of them that it struck"},
-            lambda fault: fault.hit,
-            required=True,
-        ),
-    }
+        "id": {"type": "integer"},
+        "tenant": text(),
+        "conversation": text(),
+        "direction": text(enum=list(Direction)),
+        "kind": text(),
+        "operations": array(text()),
+        "parameters": {"type": "object"},
+        "calls": count(),
+        "ends": moment("Machine time"),
+        "share": {"type": "number"},
+        "seed": {"type": "integer"},
+        "active": flag("false: it is over"),
+        "seen": count("Calls that came under it"),
+        "hit": count("Those of them that it struck"),
+    },
+    *("tenant", "conversation", "calls", "ends", "share", "seed"),
 )
-# Those that are not given select nothing; a view gets each by the name of its column.
-SELECTION = (
-    named_tenant("Only this tenant's"),
-    word("conversation", "Only of this X-Conversation-ID", argument="conversation_id"),
-    choice("direction", "Only this one", Direction),
-    word("kind", "Only this one"),
+# Those that are not given select nothing.
+SELECTION: Fields = {
+    "tenant": tenant_name("Only this tenant's"),
+    "conversation": Word("Only of this X-Conversation-ID"),
+    "direction": Code(Direction, "Only this one"),
+    "kind": Word("Only this one"),
+}
+
+faults = AdminBlueprint("faults", "What goes wrong on purpose")
+
+
+@faults.call(
+    "GET",
+    "/faults/catalogue",
+    "fault-catalogue",
+    {200: response("Every kind of fault", object_of({"kinds": array()}))},
 )
+def show_catalogue() -> Response:
+    """List every kind of fault: what happens, its parameters, the clause that it breaks."""
+    return json_response({"kinds": listed()})
 
 
-def declare(parts: AdminParts) -> AdminResource:
-    """Return the routes of the faults."""
-    resource = AdminResource(parts, "faults", "What goes wrong on purpose")
-    store, machine = parts.services.store, parts.services.machine
-
-    def shown(fault: StoredFault) -> dict[str, Any]:
-        return SHOWN.show(fault, active=not fault.is_over(machine.now()))
-
-    @resource.route(
-        "GET",
-        "/faults/catalogue",
-        "fault-catalogue",
-        {200: response("Every kind of fault", listing("kinds", {"type": "object"}))},
-    )
-    def show_catalogue() -> Response:
-        """List every kind of fault: what happens, its parameters, the clause that it breaks."""
-        return json_response({"kinds": listed()})
-
-    @resource.route(
-        "GET",
-        "/faults",
-        "faults",
-        {
-            200: response("They", listing("faults", SHOWN.schema)),
-            422: response("There can be none such", ERROR),
-        },
-        parameters=SELECTION,
-    )
-    def show_all(**asked: str | None) -> Response:
-        """Show the faults that are set, those that are over as well."""
-        found = store.read(lambda uow: FaultRepository(uow).find(**_selected(asked)))
-        return json_response({"faults": [shown(each) for each in found]})
-
-    @resource.route(
-        "PUT",
-        "/faults",
-        "set-fault",
-        {200: response("It is set, and counts from 0", SHOWN.schema)},
-        body=FAULT,
-    )
-    def put(body: dict[str, Any]) -> Response:
-        """Let something go wrong, for so many calls or so long.
-
-        It takes the place of an earlier one of the same kind and direction for the same tenant and
-        conversation. Of several that could strike a call the oldest does.
-        """
-        new = new_fault(body, machine.now())
-        return json_response(shown(store.write(lambda uow: FaultRepository(uow).put(new))))
-
-    @resource.route(
-        "DELETE",
-        "/faults",
-        "forget-faults",
-        {204: response("They are gone"), 422: response("It does not say whose", ERROR)},
-        parameters=[*SELECTION, flag("all", "true: everybody's", "everybody")],
-    )
-    def forget(*, everybody: bool, **asked: str | None) -> Response:
-        """Let faults be over: a tenant's, a conversation's, or with ?all=true everybody's.
-
-        A call that hangs because of one is let go.
-        """
-        selected = _selected(asked)
-        if everybody is ("tenant" in selected or "conversation_id" in selected):
-            raise Invalid(["tenant: expected one, or a conversation, or else all=true"])
-        store.write(lambda uow: FaultRepository(uow).delete(**selected))
-        return empty(204)
-
-    return resource
+@faults.call(
+    "GET",
+    "/faults",
+    "faults",
+    {
+        200: response("They", object_of({"faults": array(SHOWN)})),
+        422: response("There can be none such", ERROR),
+    },
+    parameters=SELECTION,
+)
+def show_all(query: dict[str, Any]) -> Response:
+    """Show the faults that are set, those that are over as well."""
+    store = bench().services.store
+    found = store.read(lambda uow: FaultRepository(uow).find(**_selected(query)))
+    return json_response({"faults": [_shown(each) for each in found]})
 
 
-def _selected(asked: Mapping[str, str | None]) -> dict[str, str]:
+@faults.call(
+    "PUT",
+    "/faults",
+    "set-fault",
+    {200: response("It is set, and counts from 0", SHOWN)},
+    body=FAULT,
+)
+def put(body: dict[str, Any]) -> Response:
+    """Let something go wrong, for so many calls or so long.
+
+    It takes the place of an earlier one of the same kind and direction for the same tenant and
+    conversation. Of several that could strike a call the oldest does.
+    """
+    services = bench().services
+    new = new_fault(body, services.machine.now())
+    return json_response(_shown(services.store.write(lambda uow: FaultRepository(uow).put(new))))
+
+
+@faults.call(
+    "DELETE",
+    "/faults",
+    "forget-faults",
+    {204: response("They are gone"), 422: response("It does not say whose", ERROR)},
+    parameters={**SELECTION, "all": Switch("true: everybody's")},
+)
+def forget(query: dict[str, Any]) -> Response:
+    """Let faults be over: a tenant's, a conversation's, or with ?all=true everybody's.
+
+    A call that hangs because of one is let go.
+    """
+    selected = _selected(query)
+    if query["all"] is ("tenant" in selected or "conversation_id" in selected):
+        raise Invalid(["tenant: expected one, or a conversation, or else all=true"])
+    bench().services.store.write(lambda uow: FaultRepository(uow).delete(**selected))
+    return empty(204)
+
+
+def _selected(query: Mapping[str, Any]) -> dict[str, str]:
     """Return what a request selects by, as columns with their values."""
-    return {column: value for column, value in asked.items() if value is not None}
+    columns = {"conversation_id" if name == "conversation" else name: name for name in SELECTION}
+    return {column: query[name] for column, name in columns.items() if query[name] is not None}
+
+
+def _shown(fault: StoredFault) -> dict[str, Any]:
+    shown = {
+        "id": fault.id,
+        "tenant": fault.tenant or None,
+        "conversation": fault.conversation_id or None,
+        "direction": fault.direction,
+        "kind": fault.kind,
+        "operations": fault.operations,
+        "parameters": fault.parameters,
+        "calls": fault.calls,
+        "ends": to_wire(fault.ends) if fault.ends else None,
+        "share": fault.share,
+        "seed": fault.seed,
+        "active": not fault.is_over(bench().services.machine.now()),
+        "seen": fault.seen,
+        "hit": fault.hit,
+    }
+    return {name: value for name, value in shown.items() if value is not None}
 
 
 def new_fault(asked: Mapping[str, Any], now: datetime) -> NewFault:

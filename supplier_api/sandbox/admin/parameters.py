@@ -1,166 +1,110 @@
-"""What testers say in the query or the path of a request: described and read from one place."""
+"""What testers say in the query or the path of a request, as marshmallow fields.
+
+The body's fields are those of the contract (contract.fields). These read texts.
+"""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
-from marshmallow import ValidationError
+from marshmallow import ValidationError, fields
 
 from supplier_api.clock import from_wire
-from supplier_api.contract import Invalid
 from supplier_api.contract.fields import InstantField, Text
 from supplier_api.contract.limits import HEADER_MAX
-from supplier_api.http.openapi import Description
+from supplier_api.contract.loading import Fields
 from supplier_api.http.request_parsing import whole_number
 
 # What the published calls take in the header `Tenant`.
 TENANT_PATTERN = f"[!-~]{{1,{HEADER_MAX}}}"
-WAIT_MAX = 60.0
+WAIT_MAX = 60.0  # seconds
 _WAIT = re.compile(r"([0-9]{1,6})(s|ms|)")
-_MOMENT = InstantField("A moment of business time", "2026-01-05T12:00:00.000Z")
 
 
-@dataclass(frozen=True, slots=True)
-class RequestParameter:
-    """A parameter in the query, or in the path: how it is described, and how it is read.
-
-    `read` returns the value of a text; it raises ValueError with what was expected. A view gets the
-    value by the name `argument`, or by the parameter's own.
-    """
-
-    name: str
-    description: str
-    schema: Mapping[str, Any]
-    read: Callable[[str], Any] = str
-    default: Any = None
-    example: Any = None
-    argument: str = ""
-    in_path: bool = False
-
-    def described(self) -> Description:
-        """Return what OpenAPI says of it."""
-        where = {"in": "path", "required": True} if self.in_path else {"in": "query"}
-        shown = {"name": self.name, **where, "description": self.description, "schema": self.schema}
-        return shown if self.example is None else {**shown, "example": self.example}
-
-    def value(self, given: Mapping[str, str]) -> Any:
-        """Return its value in a request where these are given; raises Invalid."""
-        text = given.get(self.name)
-        if text is None:
-            return self.default
-        try:
-            return self.read(text)
-        except ValueError as error:
-            raise Invalid([f"{self.name}: {error}"]) from None
-
-
-def named_tenant(description: str) -> RequestParameter:
-    """Return the parameter for a tenant's name."""
-
-    def read(name: str) -> str:
-        if not re.fullmatch(TENANT_PATTERN, name):
-            raise ValueError(f"expected to match {TENANT_PATTERN}")
-        return name
-
-    schema = {"type": "string", "pattern": f"^{TENANT_PATTERN}$"}
-    return RequestParameter("tenant", description, schema, read, example="TENANT1")
-
-
-def word(
-    name: str, description: str, default: str | None = None, argument: str = ""
-) -> RequestParameter:
-    """Return the parameter for a word that may be anybody's.
+class Word(Text):
+    """A word that may be anybody's.
 
     It can be looked for in every database: PostgreSQL knows no NUL.
     """
 
-    def read(given: str) -> str:
-        if not (1 <= len(given) <= HEADER_MAX and given.isprintable()):
-            raise ValueError(f"expected 1 to {HEADER_MAX} printable characters")
-        return given
+    def __init__(self, description: str, example: str | None = None) -> None:
+        """Describe what is named by it."""
+        super().__init__(description, example, maximum=HEADER_MAX)
 
-    schema = {"type": "string", "minLength": 1, "maxLength": HEADER_MAX}
-    return RequestParameter(name, description, schema, read, default, argument=argument)
-
-
-def choice(
-    name: str, description: str, of: Iterable[str], default: str | None = None, argument: str = ""
-) -> RequestParameter:
-    """Return the parameter for one of some words."""
-    words = [str(word) for word in of]
-
-    def read(given: str) -> str:
-        if given not in words:
-            raise ValueError(f"expected one of {', '.join(words)}")
-        return given
-
-    schema = {"type": "string", "enum": words} | ({"default": default} if default else {})
-    return RequestParameter(name, description, schema, read, default, argument=argument)
+    def _constrain(self, value: str) -> None:
+        if not (1 <= len(value) <= HEADER_MAX and value.isprintable()):
+            raise ValidationError(f"expected 1 to {HEADER_MAX} printable characters")
 
 
-def flag(name: str, description: str, argument: str = "") -> RequestParameter:
-    """Return the parameter that is false, unless a request says `name=true`."""
+class Switch(fields.Boolean):
+    """`name=true`, or `name=false`; false where it is not named."""
 
-    def read(given: str) -> bool:
-        if given not in {"true", "false"}:
-            raise ValueError("expected true or false")
-        return given == "true"
+    def __init__(self, description: str, **metadata: Any) -> None:
+        """Describe what it switches on."""
+        super().__init__(
+            truthy={"true"},
+            falsy={"false"},
+            load_default=False,
+            error_messages={"invalid": "expected true or false"},
+            metadata={"description": description, **metadata},
+        )
 
-    schema = {"type": "boolean", "default": False}
-    return RequestParameter(name, description, schema, read, default=False, argument=argument)
 
+class WholeNumber(fields.Integer):
+    """A whole number, in digits."""
 
-def number(
-    name: str, description: str, least: int, most: int, default: int | None = None
-) -> RequestParameter:
-    """Return the parameter for a whole number."""
+    def __init__(
+        self, description: str, least: int, most: int, default: int | None = None, **metadata: Any
+    ) -> None:
+        """Describe what is counted."""
+        limits = {"minimum": least, "maximum": most}
+        more: dict[str, Any] = {} if default is None else {"load_default": default}
+        super().__init__(metadata={"description": description, **limits, **metadata}, **more)
+        self._limits = least, most
 
-    def read(digits: str) -> int:
-        found = whole_number(digits, least, most)
+    def _deserialize(self, value: Any, *_args: Any, **_more: Any) -> int:
+        least, most = self._limits
+        found = whole_number(value, least, most)
         if found is None:
-            raise ValueError(f"expected a whole number from {least} to {most}")
+            raise ValidationError(f"expected a whole number from {least} to {most}")
         return found
 
-    schema = {"type": "integer", "minimum": least, "maximum": most}
-    return RequestParameter(name, description, schema, read, default)
 
+class Moment(InstantField):
+    """A time, read as such."""
 
-def moment(name: str, description: str) -> RequestParameter:
-    """Return the parameter for a time."""
+    plain = False
 
-    def read(written: str) -> datetime:
+    def __init__(self, description: str) -> None:
+        """Describe what is of that time."""
+        super().__init__(description)
+
+    def _deserialize(self, value: Any, *_args: Any, **_more: Any) -> Any:
         # A plus sign that was not escaped arrives as a blank.
-        written = written.replace(" ", "+")
-        try:
-            _MOMENT.deserialize(written)
-        except ValidationError as error:
-            raise ValueError(error.messages[0]) from None
-        return from_wire(written)
-
-    return RequestParameter(name, description, {"type": "string", "format": "date-time"}, read)
+        return from_wire(self.take(value.replace(" ", "+")))
 
 
-def waiting(default: float | None) -> RequestParameter:
-    """Return the parameter for how many seconds to wait at most."""
+class Wait(fields.String):
+    """How many seconds to wait at most."""
 
-    def read(written: str) -> float:
-        found = _WAIT.fullmatch(written)
+    def __init__(self, default: float | None) -> None:
+        """Wait so long where a request says nothing; with None not at all."""
+        shown = {} if default is None else {"default": f"{default:.0f}s"}
+        more: dict[str, Any] = {} if default is None else {"load_default": default}
+        metadata = {
+            "description": "How long to wait at most: seconds, as in 10 or 10s, or milliseconds,"
+            " as in 500ms",
+            "pattern": f"^{_WAIT.pattern}$",
+            "example": "500ms",
+            **shown,
+        }
+        super().__init__(metadata=metadata, **more)
+
+    def _deserialize(self, value: Any, *_args: Any, **_more: Any) -> Any:
+        found = _WAIT.fullmatch(value)
         seconds = int(found[1]) / (1000 if found[2] == "ms" else 1) if found else WAIT_MAX + 1
         if seconds > WAIT_MAX:
-            raise ValueError(f"expected at most {WAIT_MAX:.0f}s, as in 10s or 500ms")
+            raise ValidationError(f"expected at most {WAIT_MAX:.0f}s, as in 10s or 500ms")
         return seconds
-
-    shown = {"default": f"{default:.0f}s"} if default is not None else {}
-    return RequestParameter(
-        "wait",
-        "How long to wait at most: seconds, as in 10 or 10s, or milliseconds, as in 500ms",
-        {"type": "string", "pattern": f"^{_WAIT.pattern}$", **shown},
-        read,
-        default,
-        example="500ms",
-    )
 
 
 def tenant_name(description: str) -> Text:
@@ -168,6 +112,7 @@ def tenant_name(description: str) -> Text:
     return Text(description, "TENANT1", pattern=TENANT_PATTERN)
 
 
-TENANT_IN_PATH = replace(named_tenant("Whose"), in_path=True)
-TENANT_IN_QUERY = named_tenant("Whose; without it, all tenants'")
-WAIT = waiting(10.0)
+# In the path, and in the query.
+WHOSE: Fields = {"tenant": tenant_name("Whose")}
+OF_TENANT: Fields = {"tenant": tenant_name("Whose; without it, all tenants'")}
+WAIT: Fields = {"wait": Wait(10.0)}

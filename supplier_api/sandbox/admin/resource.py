@@ -1,43 +1,45 @@
-"""What /admin offers: each route declared once, with its parameters, body and answers.
+"""How /admin is called: each route declared once, with its parameters, body and answers.
 
 From a declaration come both its description in OpenAPI and what a view is called with. A parameter
 or a field of another name is an error: one that is misspelt would be the very limit, and without it
 everything would be selected.
 """
 
+import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
 from threading import BoundedSemaphore
-from typing import Any, Generic, TypeVar
+from typing import Any, cast
 
-from flask import Response, request
+from flask import Response, current_app, request
 from flask_smorest import Blueprint
-from marshmallow import RAISE, Schema
+from marshmallow import RAISE, Schema, missing
 from werkzeug.routing import BaseConverter
 
 from supplier_api.audit import Audit
 from supplier_api.auth import AccessTokens
 from supplier_api.contract import envelope, load, read_json
 from supplier_api.contract.codes import ErrorCode
-from supplier_api.contract.loading import MessageSchema
+from supplier_api.contract.loading import Fields, MessageSchema, make
 from supplier_api.contract.schemas import ERROR
 from supplier_api.http.openapi import BEARER, OAUTH2, Description, operation, response
-from supplier_api.http.request_parsing import check_query, json_response, read_body
+from supplier_api.http.request_parsing import Findings, check_query, json_response, read_body
 from supplier_api.problems.services import Services
-from supplier_api.sandbox.admin.parameters import RequestParameter
 from supplier_api.sandbox.clock_sync import GatewayClockSync
 from supplier_api.sandbox.journal.recorder import Recorder
 from supplier_api.sandbox.virtual_clock import VirtualClock
 from supplier_api.settings import Settings
 
+EXTENSION = "admin"
 WAITING_MAX = 8
 POLL = 0.02  # seconds between two looks at the database
 PREFIX = "/admin"
 SCOPE = "admin"
 # On loopback no token is asked for.
 SECURITY: list[dict[str, list[str]]] = [{}, {OAUTH2: [SCOPE]}, {BEARER: []}]
+_IN_PATH = re.compile(r"<(?:\w+:)?(\w+)>")
 
 ERRORS = {
     401: response("Beyond loopback: no token, or not a good one", ERROR),
@@ -50,7 +52,6 @@ BODY_ERRORS = {
     422: response("Something is missing or wrong", ERROR),
 }
 
-T = TypeVar("T")
 AdminView = Callable[..., Response]
 
 
@@ -103,6 +104,11 @@ class AdminParts:
             self.waiting.release()
 
 
+def bench() -> AdminParts:
+    """Return the parts of the application that answers the current request."""
+    return cast("AdminParts", current_app.extensions[EXTENSION])
+
+
 class RestConverter(BaseConverter):
     """The rest of a path, whatever is in it: a name may have slashes."""
 
@@ -124,54 +130,60 @@ class StrictSchema(MessageSchema):
         unknown = RAISE
 
 
-class AdminResource:
+class AdminBlueprint(Blueprint):
     """The routes of one concern, below /admin."""
 
-    def __init__(self, parts: AdminParts, name: str, description: str) -> None:
+    def __init__(self, name: str, description: str) -> None:
         """Begin without a route."""
-        self.blueprint = Blueprint(
-            f"admin-{name}", __name__, url_prefix=PREFIX, description=description
-        )
-        self.blueprint.record(lambda state: state.app.url_map.converters.update(rest=RestConverter))
-        self._max_body = parts.settings.server.max_body
+        super().__init__(f"admin-{name}", __name__, url_prefix=PREFIX, description=description)
 
-    def route(
+    def call(
         self,
         method: str,
         path: str,
         name: str,
         answers: Mapping[int, Description],
         *,
-        parameters: Sequence[RequestParameter] = (),
+        parameters: Fields | None = None,
         body: Schema | None = None,
         example: Mapping[str, Any] | None = None,
     ) -> Callable[[AdminView], AdminView]:
-        """Declare a view, which is called with the values of `parameters`, and with `body`.
+        """Declare a view, which is called with the names in its path, with `query`, with `body`.
 
-        `name` is its id in OpenAPI. `answers` are by status, without the errors that every route
-        has; `example` is a body where the fields' own examples make none together.
+        `parameters` are those in the path, by their names there, and else in the query, all of
+        which are in `query`, as None where neither the request nor a default has a value. `name` is
+        the route's id in OpenAPI. `answers` are by status, without the errors that every route has;
+        `example` is a body where the fields' own examples make none together.
         """
-        known = [each.name for each in parameters if not each.in_path]
+        in_path = make("Path", {each: (parameters or {})[each] for each in _IN_PATH.findall(path)})
+        in_query = make(
+            "Query",
+            {each: it for each, it in (parameters or {}).items() if each not in in_path.fields},
+        )
         all_answers = {**ERRORS, **(BODY_ERRORS if body is not None else {}), **answers}
         described = operation(
             f"admin-{name}",
             dict(sorted(all_answers.items())),
             SECURITY,
-            parameters=[each.described() for each in parameters],
+            parameters=[{"in": "path", "schema": in_path}, {"in": "query", "schema": in_query}],
             request=body,
             example=example,
         )
 
         def declare(view: AdminView) -> AdminView:
-            @self.blueprint.route(path, methods=[method])
-            @self.blueprint.doc(**described)
+            @self.route(path, methods=[method])
+            @self.doc(**described)
             @wraps(view)
-            def answer(**in_path: str) -> Response:
-                check_query(request, known)
-                given = {**request.args.to_dict(), **in_path}
-                asked = {each.argument or each.name: each.value(given) for each in parameters}
+            def answer(**names: str) -> Response:
+                found = Findings()
+                asked = found.reading(lambda: load(in_path, names)) or {}
+                query = found.reading(lambda: _query(in_query))
+                if in_query.fields:
+                    asked["query"] = query
                 if body is not None:
-                    asked["body"] = load(body, read_json(read_body(request, self._max_body)))
+                    asked["body"] = found.reading(lambda: _body(body))
+                if found.any():
+                    raise found.worst()
                 return view(**asked)
 
             return view
@@ -179,43 +191,14 @@ class AdminResource:
         return declare
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerField(Generic[T]):
-    """A field of an answer: its schema, and how it is made of what is shown.
-
-    Without `value` it is given by name. One that is None is left out.
-    """
-
-    schema: Mapping[str, Any]
-    value: Callable[[T], Any] | None = None
-    required: bool = False
-
-
-class AnswerShape(Generic[T]):
-    """An object in an answer, from one declaration: how it is described, and how it is made."""
-
-    def __init__(self, fields: Mapping[str, AnswerField[T]]) -> None:
-        """Have these fields, in this order."""
-        self._fields = fields
-        self.schema: Description = {
-            "type": "object",
-            "required": [name for name, field in fields.items() if field.required],
-            "properties": {name: field.schema for name, field in fields.items()},
-        }
-
-    def show(self, subject: T, **given: Any) -> dict[str, Any]:
-        """Return `subject` as JSON, with the fields that are given by name."""
-        shown = {
-            name: field.value(subject) if field.value else given.get(name)
-            for name, field in self._fields.items()
-        }
-        return {name: value for name, value in shown.items() if value is not None}
-
-
-def listing(name: str, item: Mapping[str, Any]) -> Description:
-    """Return the schema of an object with one list, of items of that schema."""
-    return {
-        "type": "object",
-        "required": [name],
-        "properties": {name: {"type": "array", "items": item}},
+def _query(schema: Schema) -> dict[str, Any]:
+    check_query(request, schema.fields)
+    defaults = {
+        name: None if each.load_default is missing else each.load_default
+        for name, each in schema.fields.items()
     }
+    return defaults | load(schema, request.args.to_dict())
+
+
+def _body(schema: Schema) -> dict[str, Any]:
+    return load(schema, read_json(read_body(request, bench().settings.server.max_body)))

@@ -11,9 +11,10 @@ from supplier_api.contract.loading import make
 from supplier_api.contract.schemas import ERROR
 from supplier_api.http.openapi import Description, response
 from supplier_api.http.request_parsing import empty, json_response
-from supplier_api.sandbox.admin.parameters import TENANT_IN_PATH, word
-from supplier_api.sandbox.admin.resource import AdminParts, AdminResource, StrictSchema, listing
+from supplier_api.sandbox.admin.parameters import WHOSE, Word
+from supplier_api.sandbox.admin.resource import AdminBlueprint, StrictSchema, bench
 from supplier_api.sandbox.catalogue import WrongChoice
+from supplier_api.sandbox.json_schemas import array, object_of
 from supplier_api.sandbox.scenarios.choice import read_scenario
 from supplier_api.sandbox.scenarios.listing import listed
 from supplier_api.sandbox.scenarios.model import ScenarioKind
@@ -25,74 +26,74 @@ CHOSEN = Items(
     required=True,
 )
 DEFAULTS = make("ScenarioDefaults", {"scenarios": CHOSEN}, StrictSchema)
-CONVERSATION = word(
-    "conversation",
-    "Only what comes under this X-Conversation-ID; it beats what is set for the whole tenant",
-    default="",
+CONVERSATION = Word(
+    "Only what comes under this X-Conversation-ID; it beats what is set for the whole tenant"
 )
 WRONG = response("There can be no such tenant or conversation, or there is no such scenario", ERROR)
-PARAMETERS = (TENANT_IN_PATH, CONVERSATION)
+PARAMETERS = {**WHOSE, "conversation": CONVERSATION}
 PATH = "/scenarios/<rest:tenant>"
 
-
-def declare(parts: AdminParts) -> AdminResource:
-    """Return the routes of the scenarios."""
-    resource = AdminResource(parts, "scenarios", "Outcomes that testers choose")
-    store = parts.services.store
-
-    @resource.route(
-        "GET",
-        "/scenarios",
-        "scenarios",
-        {200: response("Every scenario", listing("scenarios", {"type": "object"}))},
-    )
-    def show_all() -> Response:
-        """List every scenario: what it does, its parameters, and the updates that follow."""
-        return json_response({"scenarios": listed()})
-
-    @resource.route(
-        "GET", PATH, "scenario-defaults", _answers("What is set"), parameters=PARAMETERS
-    )
-    def show(tenant: str, conversation: str) -> Response:
-        """Show what is played for a tenant where a request chooses nothing."""
-        names = store.read(lambda uow: ScenarioRepository(uow).get(tenant, conversation))
-        return json_response({"scenarios": names})
-
-    @resource.route(
-        "PUT",
-        PATH,
-        "set-scenario-defaults",
-        _answers("It is set"),
-        parameters=PARAMETERS,
-        body=DEFAULTS,
-    )
-    def put(tenant: str, conversation: str, body: dict[str, Any]) -> Response:
-        """Set what is played for a tenant where a request chooses nothing.
-
-        A choice by header or by the service's name beats it.
-        """
-        names = body["scenarios"]
-        _check(names)
-        store.write(lambda uow: ScenarioRepository(uow).put(tenant, conversation, names))
-        return json_response({"scenarios": names})
-
-    @resource.route(
-        "DELETE",
-        PATH,
-        "forget-scenario-defaults",
-        {204: response("Nothing is set"), 422: WRONG},
-        parameters=PARAMETERS,
-    )
-    def forget(tenant: str, conversation: str) -> Response:
-        """Play nothing for a tenant where a request chooses nothing."""
-        store.write(lambda uow: ScenarioRepository(uow).delete(tenant, conversation))
-        return empty(204)
-
-    return resource
+scenarios = AdminBlueprint("scenarios", "Outcomes that testers choose")
 
 
 def _answers(text: str) -> dict[int, Description]:
     return {200: response(text, DEFAULTS), 422: WRONG}
+
+
+@scenarios.call(
+    "GET",
+    "/scenarios",
+    "scenarios",
+    {200: response("Every scenario", object_of({"scenarios": array()}))},
+)
+def show_all() -> Response:
+    """List every scenario: what it does, its parameters, and the updates that follow."""
+    return json_response({"scenarios": listed()})
+
+
+@scenarios.call("GET", PATH, "scenario-defaults", _answers("What is set"), parameters=PARAMETERS)
+def show(tenant: str, query: dict[str, Any]) -> Response:
+    """Show what is played for a tenant where a request chooses nothing."""
+    conversation = query["conversation"] or ""
+    names = bench().services.store.read(
+        lambda uow: ScenarioRepository(uow).get(tenant, conversation)
+    )
+    return json_response({"scenarios": names})
+
+
+@scenarios.call(
+    "PUT",
+    PATH,
+    "set-scenario-defaults",
+    _answers("It is set"),
+    parameters=PARAMETERS,
+    body=DEFAULTS,
+)
+def put(tenant: str, query: dict[str, Any], body: dict[str, Any]) -> Response:
+    """Set what is played for a tenant where a request chooses nothing.
+
+    A choice by header or by the service's name beats it.
+    """
+    names, conversation = body["scenarios"], query["conversation"] or ""
+    _check(names)
+    bench().services.store.write(
+        lambda uow: ScenarioRepository(uow).put(tenant, conversation, names)
+    )
+    return json_response({"scenarios": names})
+
+
+@scenarios.call(
+    "DELETE",
+    PATH,
+    "forget-scenario-defaults",
+    {204: response("Nothing is set"), 422: WRONG},
+    parameters=PARAMETERS,
+)
+def forget(tenant: str, query: dict[str, Any]) -> Response:
+    """Play nothing for a tenant where a request chooses nothing."""
+    conversation = query["conversation"] or ""
+    bench().services.store.write(lambda uow: ScenarioRepository(uow).delete(tenant, conversation))
+    return empty(204)
 
 
 def _check(names: Sequence[str]) -> None:

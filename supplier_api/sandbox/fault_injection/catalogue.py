@@ -1,21 +1,18 @@
-"""The list of faults, also as JSON and Markdown, and how a tester's choice is read."""
+"""The list of faults, also as JSON, and how a tester's choice is read."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from supplier_api.sandbox.catalogue import (
-    MadeSections,
     Parameter,
     ParameterValue,
     WrongChoice,
     find,
     one_of,
-    table,
 )
 from supplier_api.sandbox.fault_injection.answers import WAYS, operations_for
 from supplier_api.sandbox.fault_injection.model import (
     CALLS,
-    REASONS,
     TOKEN,
     ContractBreach,
     Direction,
@@ -45,12 +42,6 @@ IN_ORDER = "sequenceNumber: the order of a problem's KCIs"
 # How long a text may be that a tester wants answered.
 BODY_MAX = 10_000
 NO_BODY = (204, 205, 304)
-# What a list of operations is called in the documents.
-OPERATIONS = {
-    (*CALLS, TOKEN): "the four calls, or `token` by name",
-    CALLS: "the four calls",
-    REASONS: "KCIs, by reason code",
-}
 
 
 def _answer(
@@ -298,48 +289,3 @@ def _listed(kind: FaultKind) -> dict[str, Any]:
         "parameters": [each.listed() for each in kind.parameters],
     }
     return entry | (kind.breach.plain() if kind.breach else {})
-
-
-def _faults() -> str:
-    """Return the faults of answers and of delivery in Markdown."""
-    answers = _table("Our answers to the gateway (`in`)", ANSWERS)
-    updates = _table("Our updates to the gateway (`out`)", DELIVERY)
-    return "\n".join([*answers, "", *updates])
-
-
-def _table(title: str, kinds: Sequence[FaultKind]) -> list[str]:
-    rows = [
-        (
-            f"`{kind.name}`",
-            kind.description,
-            OPERATIONS.get(kind.operations, ", ".join(kind.operations)),
-            _parameters(kind),
-        )
-        for kind in kinds
-    ]
-    head = ("Kind", "What happens", "Strikes", "Parameters")
-    return [f"### {title}", "", *table(head, rows)]
-
-
-def _off_contract() -> str:
-    """Return the KCIs off the contract in Markdown."""
-    rows = [
-        (f"`{kind.name}`", kind.description, breach.clause, breach.expected, _parameters(kind))
-        for kind in MUTATIONS
-        if (breach := kind.breach)
-    ]
-    head = ("Kind", "What is sent", "Clause that it breaks", "Expected answer", "Parameters")
-    return "\n".join(table(head, rows))
-
-
-def _parameters(kind: FaultKind) -> str:
-    each = [
-        f"`{p.name}` ({p.type}; default {p.default or 'none'}): {p.description}"
-        for p in kind.parameters
-    ]
-    return "<br>".join(each) or "none"
-
-
-PAGE = MadeSections(
-    "supplier_api.sandbox.fault_injection", {"faults": _faults, "off-contract": _off_contract}
-)

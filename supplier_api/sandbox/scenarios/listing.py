@@ -1,9 +1,8 @@
-"""The list of scenarios, as JSON values and as Markdown, with what each leads to.
+"""The list of scenarios, as JSON values, with what each leads to.
 
 That is worked out from the scenario's steps and the lifecycle, so that it is so.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,6 @@ from supplier_api.problems import lifecycle
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import Base, State
 from supplier_api.rules.model import Operation
-from supplier_api.sandbox.catalogue import MadeSections, Parameter, ParameterValue, table
 from supplier_api.sandbox.scenarios.catalogue import SCENARIOS
 from supplier_api.sandbox.scenarios.model import (
     Play,
@@ -23,11 +21,6 @@ from supplier_api.sandbox.scenarios.model import (
     steps_of,
 )
 
-TITLES = {
-    ScenarioKind.PROBLEM: "Service problems",
-    ScenarioKind.AMENDMENT: "Amendments",
-    ScenarioKind.CANCELLATION: "Cancellations",
-}
 BASES = {
     ScenarioAnswer.ACKNOWLEDGE: Base.ACKNOWLEDGED,
     ScenarioAnswer.COMMIT: Base.IN_PROGRESS,
@@ -127,44 +120,3 @@ def _listed(scenario: Scenario) -> dict[str, Any]:
         entry["asks"] = scenario.question
         entry["updatesOnceAnswered"] = list(found.onward)
     return entry
-
-
-def markdown() -> str:
-    """Return every scenario in Markdown, a table for each kind and one of the parameters."""
-    head = ("Scenario", "What happens", "Answer", "Updates that follow", "Parameters")
-    lines: list[str] = []
-    for kind in ScenarioKind:
-        rows = [_row(scenario) for scenario in SCENARIOS if scenario.kind is kind]
-        lines += [f"### {TITLES[kind]}", "", *table(head, rows), ""]
-    parameters = table(("Parameter", "Type", "Default", "What it sets"), _parameter_rows())
-    return "\n".join([*lines, "### Parameters", "", *parameters])
-
-
-def _row(scenario: Scenario) -> tuple[str, ...]:
-    found = results(scenario)
-    answer = f"{found.http} {found.status}" if found.status else str(found.http)
-    updates = [f"`{each}`" for each in found.updates] or ["none"]
-    if found.onward:
-        updates += ["*the tenant amends*", *(f"`{each}`" for each in found.onward)]
-    names = ", ".join(f"`{each.name}`" for each in scenario.parameters) or "none"
-    return (f"`{scenario.name}`", scenario.description, answer, "<br>".join(updates), names)
-
-
-def _parameter_rows() -> Iterator[tuple[str, ...]]:
-    """Yield a row of each parameter once for each thing that it sets."""
-    alike: dict[tuple[str, str], list[Parameter]] = {}
-    for each in (each for scenario in SCENARIOS for each in scenario.parameters):
-        alike.setdefault((each.name, each.description), []).append(each)
-    for (name, description), parameters in sorted(alike.items(), key=lambda item: item[0][0]):
-        defaults = {_shown(each.default) for each in parameters}
-        shown = defaults.pop() if len(defaults) == 1 else "the scenario's own"
-        yield (f"`{name}`", parameters[0].type, shown, description)
-
-
-def _shown(default: ParameterValue | None) -> str:
-    if default is None:
-        return "see there"
-    return f"`{','.join(default)}`" if isinstance(default, list) else f"`{default}`"
-
-
-PAGE = MadeSections("supplier_api.sandbox.scenarios", {"scenarios": markdown})

@@ -1,14 +1,10 @@
-"""The list of faults, which of a run's calls are struck, and the pages that show the list."""
-
-from pathlib import Path
+"""The list of faults, and which of a run's calls are struck."""
 
 import pytest
 
-from supplier_api.sandbox.fault_injection.catalogue import BY_NAME, DELIVERY, KINDS, PAGE, listed
+from supplier_api.sandbox.fault_injection.catalogue import BY_NAME, DELIVERY, KINDS
 from supplier_api.sandbox.fault_injection.model import Direction, InjectedFault, Place, is_struck
 from supplier_api.sandbox.fault_injection.sending import SENDING
-
-DOCUMENT = Path(__file__).parents[4] / "docs" / "conformance-target.md"
 
 
 def test_names_are_unique_in_their_direction() -> None:
@@ -46,19 +42,3 @@ def test_the_calls_follow_from_the_seed() -> None:
 
     assert run(1) == run(1)
     assert run(1) != run(2)
-
-
-def test_the_page_is_current() -> None:
-    page = DOCUMENT.read_text(encoding="utf-8")
-    assert page == PAGE.inserted(page), (
-        "run: python -m supplier_api.sandbox.fault_injection docs/conformance-target.md"
-    )
-    for made in PAGE.sections.values():
-        assert made() in page
-    for kind in listed():
-        assert f"`{kind['kind']}`" in page
-
-
-def test_a_page_without_the_markers_is_not_written() -> None:
-    with pytest.raises(ValueError, match="expected the markers"):
-        PAGE.inserted(f"{PAGE.begin('faults')}\n")

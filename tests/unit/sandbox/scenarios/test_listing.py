@@ -1,15 +1,11 @@
-"""The list of scenarios: complete, true, and the one that is printed in the documents."""
+"""The list of scenarios: complete and true."""
 
-from pathlib import Path
-
-import pytest
-
+from scripts.made_pages import scenarios
 from supplier_api.contract.codes import ReasonCode, Status
 from supplier_api.sandbox.scenarios.catalogue import SCENARIOS
-from supplier_api.sandbox.scenarios.listing import PAGE, listed, markdown, results
+from supplier_api.sandbox.scenarios.listing import listed, results
 from supplier_api.sandbox.scenarios.model import ALSO
 
-DOCUMENT = Path(__file__).parents[4] / "docs" / "conformance-target.md"
 PUBLISHED = {
     *(
         f"{kind}_{end}"
@@ -40,21 +36,8 @@ def test_every_reason_but_created_is_told() -> None:
     assert reasons | set(ALSO) == set(ReasonCode) - {ReasonCode.CREATED}
 
 
-def test_the_document_holds_the_list_as_it_is() -> None:
-    page = DOCUMENT.read_text(encoding="utf-8")
-
-    assert page == PAGE.inserted(page), (
-        "run python -m supplier_api.sandbox.scenarios docs/conformance-target.md"
-    )
-
-
-def test_a_page_without_the_markers_is_refused() -> None:
-    with pytest.raises(ValueError, match="markers"):
-        PAGE.inserted("# A page\n")
-
-
 def test_each_scenario_says_what_it_does_in_one_line() -> None:
-    text = markdown()
+    text = scenarios()
 
     for entry in listed():
         assert entry["description"].endswith(".")
