@@ -7,7 +7,7 @@ same. What is made is kept for all browsers that ask for the same, so that ten o
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from threading import Lock
 
@@ -27,13 +27,14 @@ _PARTS = "console-live"
 class _Part:
     """A part as it was made, at a state of the database; `digest` is that of its text.
 
-    `made` is the monotonic time, in seconds.
+    `made` is when, `due` when it is next made anew if that has changed: monotonic, in seconds.
     """
 
     state: str
     digest: str
     html: str
     made: float
+    due: float
 
 
 class LiveParts:
@@ -56,17 +57,24 @@ class LiveParts:
     ) -> _Part:
         """Return a part, made now if it is not kept, or if `anew`.
 
-        It is kept while the state of the database stands, and for `keep` seconds in any case.
+        It is kept while the state of the database stands, and for `keep` seconds in any case. Who
+        asks while it is made gets the one before.
         """
         with self._lock:
             kept = self._parts.get(key)
-        if kept and not anew and (kept.state == state or now - kept.made < keep):
-            return kept
+            if kept and not anew:
+                if kept.state == state or now < kept.due:
+                    return kept
+                self._parts[key] = replace(kept, due=now + keep)
         html = render()
-        made = _Part(state, blake2b(html.encode(), digest_size=9).hexdigest(), html, now)
+        digest = blake2b(html.encode(), digest_size=9).hexdigest()
+        made = _Part(state, digest, html, now, now + keep)
         with self._lock:
-            if len(self._parts) >= KEPT:
-                self._parts.clear()
+            later = self._parts.pop(key, None)
+            if later and later.made > now:
+                made = later
+            elif len(self._parts) >= KEPT:
+                del self._parts[next(iter(self._parts))]
             self._parts[key] = made
         return made
 
@@ -83,7 +91,8 @@ def region(name: str, url: str, render: Callable[[], str], keep: float = 0.0) ->
     be up to `keep` seconds old.
     """
     # The state is a moment old: who has just acted would see the page as it was before.
-    return _wrapped(name, url, _part(url, render, keep, anew=not keep), keep)
+    part = _part(url, render, max(keep, ASKED), anew=not keep)
+    return _wrapped(name, url, part, keep)
 
 
 def answer(name: str, url: str, render: Callable[[], str], keep: float = 0.0) -> Response:

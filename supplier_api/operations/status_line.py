@@ -6,10 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Select
-
 from supplier_api.clock import to_wire
-from supplier_api.db import UnitOfWork
+from supplier_api.db.compiled_statements import CompiledStatement, UnitOfWork
 from supplier_api.operations.processes import Process, alive
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY, LifecyclePolicy
 from supplier_api.settings import Settings
@@ -84,13 +82,14 @@ class StatusReading:
         """The processes with a recent heartbeat."""
         return alive(self.processes, self.now, self.settings.status.heartbeat)
 
-    def one(self, query: Select[Any]) -> Any:
+    def one(self, query: CompiledStatement, **values: Any) -> Any:
         """Return the one value that a query gives."""
-        return self.uow.connection.execute(query).scalar()
+        row = query.first(self.uow.connection, values)
+        return row[0] if row else None
 
-    def rows(self, query: Select[*tuple[Any, ...]]) -> list[Any]:
+    def rows(self, query: CompiledStatement) -> list[Any]:
         """Return the rows that a query gives."""
-        return list(self.uow.connection.execute(query))
+        return query.run(self.uow.connection, {})
 
     def since(self, at: datetime) -> str:
         """Say for how long something lasts, as in `3 min`."""

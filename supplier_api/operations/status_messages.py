@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import bindparam, func, or_, select, text
 
 from supplier_api.clock import from_wire, to_wire
+from supplier_api.db.compiled_statements import CompiledStatement
 from supplier_api.db.tables import decision, lane, message
 from supplier_api.operations.processes import REQUEST
 from supplier_api.operations.status_line import (
@@ -39,27 +40,60 @@ PARKED = text("lane.parked")
 ENDS = ("RESOLVED", "COMPLETED", "CANCELLED", "REJECTED")
 NEWEST = 1000  # messages among which the last delivery is searched
 LATELY = timedelta(days=1)
+_LAST_REQUEST = CompiledStatement(select(func.max(decision.c.committed)))
+_newest = (
+    select(message.c.lane_id, message.c.state, message.c.settled)
+    .order_by(message.c.id.desc())
+    .limit(NEWEST)
+    .subquery()
+)
+_LAST_KCI_TAKEN = CompiledStatement(
+    select(func.max(_newest.c.settled))
+    .join(lane, lane.c.id == _newest.c.lane_id)
+    .where(_newest.c.state == "delivered", lane.c.destination == GATEWAY)
+)
+_UNDELIVERED = CompiledStatement(
+    select(lane.c.destination, func.count(), func.min(message.c.created))
+    .select_from(message.join(lane))
+    .where(QUEUED, text("NOT lane.parked"))
+    .group_by(lane.c.destination)
+)
+_dead_since = select(func.min(message.c.settled)).where(message.c.lane_id == lane.c.id, DEAD)
+_PARKED = CompiledStatement(
+    select(
+        lane.c.destination,
+        func.count(),
+        func.min(_dead_since.correlate(lane).scalar_subquery()),
+    )
+    .where(PARKED)
+    .group_by(lane.c.destination)
+)
+_DEAD = CompiledStatement(select(func.count()).select_from(message).where(DEAD))
+# Not joined: SQLite, once it knows that there are many lanes, would begin with all of those.
+_goes_to = select(lane.c.destination).where(lane.c.id == message.c.lane_id).scalar_subquery()
+_DEAD_ENDS = CompiledStatement(
+    select(message.c.kind, func.count())
+    .where(DEAD, or_(*(message.c.kind == kind for kind in ENDS)), _goes_to == GATEWAY)
+    .group_by(message.c.kind)
+    .order_by(message.c.kind)
+)
+_since = bindparam("since", type_=decision.c.committed.type)
+_LATE = CompiledStatement(
+    select(func.count()).where(
+        decision.c.answered_late.is_not(None), decision.c.answered_late >= _since
+    )
+)
+_DECIDED = CompiledStatement(select(func.count()).where(decision.c.committed >= _since))
 
 
 def last_request(here: StatusReading) -> Iterator[StatusLine]:
     """Say when a request of the gateway was last decided (machine time)."""
-    yield _last(here, "last request", REQUEST, here.one(select(func.max(decision.c.committed))))
+    yield _last(here, "last request", REQUEST, here.one(_LAST_REQUEST))
 
 
 def last_kci_taken(here: StatusReading) -> Iterator[StatusLine]:
     """Say when the gateway last accepted one of the newest messages (machine time)."""
-    newest = (
-        select(message.c.lane_id, message.c.state, message.c.settled)
-        .order_by(message.c.id.desc())
-        .limit(NEWEST)
-        .subquery()
-    )
-    taken = (
-        select(func.max(newest.c.settled))
-        .join(lane, lane.c.id == newest.c.lane_id)
-        .where(newest.c.state == "delivered", lane.c.destination == GATEWAY)
-    )
-    yield _last(here, "last KCI taken", GATEWAY, here.one(taken))
+    yield _last(here, "last KCI taken", GATEWAY, here.one(_LAST_KCI_TAKEN))
 
 
 def _last(here: StatusReading, name: str, what: str, stored: datetime | None) -> StatusLine:
@@ -72,13 +106,7 @@ def _last(here: StatusReading, name: str, what: str, stored: datetime | None) ->
 
 def undelivered(here: StatusReading) -> Iterator[StatusLine]:
     """Count the queued messages, without those of parked lanes."""
-    query = (
-        select(lane.c.destination, func.count(), func.min(message.c.created))
-        .select_from(message.join(lane))
-        .where(QUEUED, text("NOT lane.parked"))
-        .group_by(lane.c.destination)
-    )
-    found = {row[0]: (row[1], row[2]) for row in here.rows(query)}
+    found = {row[0]: (row[1], row[2]) for row in here.rows(_UNDELIVERED)}
     for destination in (GATEWAY, BACK_OFFICE):
         count, oldest = found.get(destination, (0, None))
         level = level_by_age(oldest, here.now, here.settings.status.undelivered)
@@ -88,14 +116,7 @@ def undelivered(here: StatusReading) -> Iterator[StatusLine]:
 
 def parked(here: StatusReading) -> Iterator[StatusLine]:
     """Count the lanes parked behind a dead letter."""
-    dead = select(func.min(message.c.settled)).where(message.c.lane_id == lane.c.id, DEAD)
-    since = dead.correlate(lane).scalar_subquery()
-    query = (
-        select(lane.c.destination, func.count(), func.min(since))
-        .where(PARKED)
-        .group_by(lane.c.destination)
-    )
-    found = {row[0]: (row[1], row[2]) for row in here.rows(query)}
+    found = {row[0]: (row[1], row[2]) for row in here.rows(_PARKED)}
     for destination in (GATEWAY, BACK_OFFICE):
         count, oldest = found.get(destination, (0, None))
         level = level_by_age(oldest, here.now, here.settings.status.parked_hours * 3600)
@@ -108,16 +129,8 @@ def parked(here: StatusReading) -> Iterator[StatusLine]:
 
 def dead_letters(here: StatusReading) -> Iterator[StatusLine]:
     """Count messages refused for good or too old; one that says how a problem ended is bad."""
-    dead = here.one(select(func.count()).select_from(message).where(DEAD))
-    # Not joined: SQLite, once it knows that there are many lanes, would begin with all of those.
-    goes_to = select(lane.c.destination).where(lane.c.id == message.c.lane_id).scalar_subquery()
-    query = (
-        select(message.c.kind, func.count())
-        .where(DEAD, message.c.kind.in_(ENDS), goes_to == GATEWAY)
-        .group_by(message.c.kind)
-        .order_by(message.c.kind)
-    )
-    ends = {row[0]: row[1] for row in here.rows(query)}
+    dead = here.one(_DEAD)
+    ends = {row[0]: row[1] for row in here.rows(_DEAD_ENDS)}
     kinds = ", ".join(f"{count} {kind}" for kind, count in ends.items())
     said = f"{dead}; the gateway does not know how it ended: {kinds}" if ends else str(dead)
     level = StatusLevel.BAD if ends else StatusLevel.OK
@@ -176,9 +189,8 @@ def _waiting(
 
 def late_answers(here: StatusReading) -> Iterator[StatusLine]:
     """Count answers that were late within a day, among all that were decided."""
-    since, at = here.now - LATELY, decision.c.answered_late
-    late = here.one(select(func.count()).where(at.is_not(None), at >= since))
-    decided = here.one(select(func.count()).where(decision.c.committed >= since))
+    since = here.now - LATELY
+    late, decided = here.one(_LATE, since=since), here.one(_DECIDED, since=since)
     share = late / decided if decided else 0.0
     level = StatusLevel.WARN if late else StatusLevel.OK
     if late and share > here.settings.status.late_share:

@@ -26,6 +26,16 @@ _SAVE_CHANGE = CompiledStatement(
     .where(_c.reference == bindparam("of"))
     .values(named("status", "decided", "back_office_id", "back_office_url"))
 )
+_OF_PROBLEM = _c.problem_id == bindparam("problem_id")
+_CHANGES_OF_PROBLEM = CompiledStatement(_CHANGES.where(_OF_PROBLEM).order_by(_c.id))
+_PENDING_CHANGE = CompiledStatement(
+    _CHANGES.where(_OF_PROBLEM, _c.status == ChangeStatus.PENDING).order_by(_c.id.desc()).limit(1)
+)
+_ESCALATIONS = CompiledStatement(
+    select(_c.reference)
+    .where(_OF_PROBLEM, _c.body["escalationRequest"].as_boolean())
+    .order_by(_c.id)
+)
 _RESOLUTION = tuple(each.name for each in fields(Resolution))
 _RESOLUTIONS = select(*(_r[name] for name in _RESOLUTION))
 _ADD_RESOLUTION = CompiledStatement(insert(resolution).values(named(*_RESOLUTION)).inline())
@@ -36,6 +46,9 @@ _SAVE_RESOLUTION = CompiledStatement(
 )
 _CURRENT_RESOLUTION = CompiledStatement(
     _RESOLUTIONS.where(_r.problem_id == bindparam("problem_id")).order_by(_r.id.desc()).limit(1)
+)
+_RESOLUTIONS_OF_PROBLEM = CompiledStatement(
+    _RESOLUTIONS.where(_r.problem_id == bindparam("problem_id")).order_by(_r.id)
 )
 
 
@@ -61,7 +74,8 @@ class ChangeRequestRepository:
 
     def pending(self, problem_id: int) -> ChangeRequest | None:
         """Return the problem's undecided change; there is one at most."""
-        return self._one(_c.problem_id == problem_id, _c.status == ChangeStatus.PENDING)
+        row = _PENDING_CHANGE.first(self._connection, {"problem_id": problem_id})
+        return _change(row) if row else None
 
     def find(self, problem_id: int, reference: str) -> ChangeRequest | None:
         """Return the problem's change with this reference, gateway id or ticket."""
@@ -74,14 +88,13 @@ class ChangeRequestRepository:
 
     def of(self, problem_id: int) -> list[ChangeRequest]:
         """Return the problem's changes, oldest first."""
-        query = _CHANGES.where(_c.problem_id == problem_id).order_by(_c.id)
-        return [_change(row) for row in self._connection.execute(query)]
+        rows = _CHANGES_OF_PROBLEM.run(self._connection, {"problem_id": problem_id})
+        return [_change(row) for row in rows]
 
     def escalations(self, problem_id: int) -> list[str]:
         """Return our references of the amendments that ask for escalation, oldest first."""
-        asks = _c.body["escalationRequest"].as_boolean()
-        query = select(_c.reference).where(_c.problem_id == problem_id, asks).order_by(_c.id)
-        return list(self._connection.execute(query).scalars())
+        rows = _ESCALATIONS.run(self._connection, {"problem_id": problem_id})
+        return [reference for (reference,) in rows]
 
     def _one(self, *conditions: Any) -> ChangeRequest | None:
         query = _CHANGES.where(*conditions).order_by(_c.id.desc()).limit(1)
@@ -127,8 +140,8 @@ class ResolutionRepository:
 
     def of(self, problem_id: int) -> list[Resolution]:
         """Return the problem's resolutions, oldest first."""
-        query = _RESOLUTIONS.where(_r.problem_id == problem_id).order_by(_r.id)
-        return [_resolution(row) for row in self._connection.execute(query)]
+        rows = _RESOLUTIONS_OF_PROBLEM.run(self._connection, {"problem_id": problem_id})
+        return [_resolution(row) for row in rows]
 
 
 @value_object

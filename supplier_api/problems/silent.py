@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, func, or_, select, text
+from sqlalchemy import Integer, and_, bindparam, func, or_, select, text
 from sqlalchemy.sql import ColumnElement
 
-from supplier_api.db.compiled_statements import UnitOfWork
+from supplier_api.db.compiled_statements import CompiledStatement, UnitOfWork
 from supplier_api.db.tables import service_problem, ticket
 from supplier_api.problems.model import Base, ServiceProblem, Waiting
 from supplier_api.problems.repository import COLUMNS, problem_of
@@ -18,6 +18,25 @@ OPEN = text("service_problem.base IN ('ACKNOWLEDGED', 'IN_PROGRESS')")
 STATES: tuple[Base | Waiting, ...] = (Base.ACKNOWLEDGED, Base.IN_PROGRESS, *Waiting)
 
 
+def _silent_in(state: str) -> ColumnElement[bool]:
+    """Return the condition for a problem in a state; a ticket that says the same again is heard."""
+    before = bindparam(state, type_=_p.updated.type)
+    heard = select(ticket.c.id).where(ticket.c.problem_id == _p.id, ticket.c.heard >= before)
+    return and_(func.coalesce(_p.waiting, _p.base) == state, _p.updated < before, ~heard.exists())
+
+
+_SILENT = (
+    # The first two conditions are what the index answers.
+    OPEN,
+    _p.updated < bindparam("before", type_=_p.updated.type),
+    or_(*(_silent_in(state.value) for state in STATES)),
+)
+_COUNT = CompiledStatement(select(func.count()).select_from(service_problem).where(*_SILENT))
+_LISTED = CompiledStatement(
+    select(*COLUMNS).where(*_SILENT).order_by(_p.updated).limit(bindparam("limit", type_=Integer))
+)
+
+
 class SilentProblems:
     """The search for them within one transaction."""
 
@@ -25,22 +44,14 @@ class SilentProblems:
         """Look at `now` (business time); `after` is how long each of STATES may be silent."""
         self._connection = uow.connection
         before = {state: now - span for state, span in after.items()}
-        of_state = or_(*(_silent_in(state, at) for state, at in before.items()))
-        # The first two conditions are what the index answers.
-        self._silent = (OPEN, _p.updated < max(before.values()), of_state)
+        self._values = {**before, "before": max(before.values())}
 
     def count(self) -> int:
         """Return how many there are."""
-        query = select(func.count()).select_from(service_problem).where(*self._silent)
-        return self._connection.execute(query).scalar_one()
+        ((found,),) = _COUNT.run(self._connection, self._values)
+        return int(found)
 
     def listed(self, limit: int) -> list[ServiceProblem]:
         """Return the first few, the longest silent first."""
-        query = select(*COLUMNS).where(*self._silent).order_by(_p.updated).limit(limit)
-        return [problem_of(row) for row in self._connection.execute(query)]
-
-
-def _silent_in(state: str, before: datetime) -> ColumnElement[bool]:
-    """Return the condition for a problem in a state; a ticket that says the same again is heard."""
-    heard = select(ticket.c.id).where(ticket.c.problem_id == _p.id, ticket.c.heard >= before)
-    return and_(func.coalesce(_p.waiting, _p.base) == state, _p.updated < before, ~heard.exists())
+        rows = _LISTED.run(self._connection, {**self._values, "limit": limit})
+        return [problem_of(row) for row in rows]

@@ -9,7 +9,10 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     String,
+    Table,
+    TextClause,
     and_,
+    bindparam,
     cast,
     func,
     literal,
@@ -19,7 +22,7 @@ from sqlalchemy import (
 )
 
 from supplier_api.contract.codes import ChangeStatus
-from supplier_api.db.compiled_statements import UnitOfWork
+from supplier_api.db.compiled_statements import CompiledStatement, UnitOfWork
 from supplier_api.db.tables import change_request, decision, service_problem, timer, work_item
 from supplier_api.problems.notices import why_recorded
 from supplier_api.problems.services import LifecyclePolicy
@@ -126,11 +129,9 @@ class UndecidedQueries:
 
     def count(self, now: datetime) -> Mapping[str, int]:
         """Return how many problems and changes are undecided, overdue at `now`, and escalated."""
-        problems = self._one(select(func.count()).select_from(service_problem).where(UNDECIDED))
-        changes = self._one(select(func.count()).select_from(change_request).where(PENDING))
-        escalated = self._one(
-            select(func.count()).select_from(change_request).where(PENDING, _escalates)
-        )
+        problems = self._one(_COUNT_PROBLEMS)
+        changes = self._one(_COUNT_CHANGES)
+        escalated = self._one(_COUNT_ESCALATED)
         overdue = sum(self._overdue(operation, now) for operation in Operation)
         return {
             "problems": problems,
@@ -141,31 +142,48 @@ class UndecidedQueries:
 
     def oldest(self) -> datetime | None:
         """Return when the oldest of them was asked for."""
-        found = [
-            self._connection.execute(select(func.min(created)).where(condition)).scalar()
-            for created, condition in ((_p.created, UNDECIDED), (_c.created, PENDING))
-        ]
-        return min((each for each in found if each), default=None)
+        found = [each.first(self._connection, {}) for each in (_OLDEST_PROBLEM, _OLDEST_CHANGE)]
+        return min((each[0] for each in found if each and each[0]), default=None)
 
     def _overdue(self, operation: Operation, now: datetime) -> int:
         deadline = self._policy.deadlines.get(operation)
         if deadline is None:
             return 0
-        before = now - deadline.after
-        set_later = timer.c.kind == DECISION_DEADLINE
+        values = {"before": now - deadline.after, "now": now}
         if operation is Operation.PROBLEM:
-            query = select(func.count()).select_from(service_problem)
-            beside = select(timer.c.id).where(timer.c.problem_id == _p.id, set_later)
-            query = query.where(UNDECIDED, _p.created <= before)
-        else:
-            query = select(func.count()).select_from(change_request)
-            beside = select(timer.c.id).where(timer.c.problem_id == _c.problem_id, set_later)
-            query = query.where(PENDING, _c.kind == operation, _c.created <= before)
-        # One whose deadline was set anew, when the rule book left it to people, has a timer.
-        return self._one(query.where(~beside.where(timer.c.due_at > now).exists()))
+            return self._one(_OVERDUE_PROBLEMS, **values)
+        return self._one(_OVERDUE_CHANGES, **values, kind=operation.value)
 
-    def _one(self, query: Select[Any]) -> int:
-        return int(self._connection.execute(query).scalar_one())
+    def _one(self, query: CompiledStatement, **values: Any) -> int:
+        ((found,),) = query.run(self._connection, values)
+        return int(found)
+
+
+def _counted(table: Table, *conditions: ColumnElement[bool] | TextClause) -> CompiledStatement:
+    return CompiledStatement(select(func.count()).select_from(table).where(*conditions))
+
+
+def _on_time(problem_id: ColumnElement[int]) -> ColumnElement[bool]:
+    """Return whether a deadline was set anew, when the rule book left it to people."""
+    set_later = (timer.c.problem_id == problem_id, timer.c.kind == DECISION_DEADLINE)
+    return select(timer.c.id).where(*set_later, timer.c.due_at > _now).exists()
+
+
+_now = bindparam("now", type_=timer.c.due_at.type)
+_before = bindparam("before", type_=_p.created.type)
+_COUNT_PROBLEMS = _counted(service_problem, UNDECIDED)
+_COUNT_CHANGES = _counted(change_request, PENDING)
+_COUNT_ESCALATED = _counted(change_request, PENDING, _escalates)
+_OLDEST_PROBLEM = CompiledStatement(select(func.min(_p.created)).where(UNDECIDED))
+_OLDEST_CHANGE = CompiledStatement(select(func.min(_c.created)).where(PENDING))
+_OVERDUE_PROBLEMS = _counted(service_problem, UNDECIDED, _p.created <= _before, ~_on_time(_p.id))
+_OVERDUE_CHANGES = _counted(
+    change_request,
+    PENDING,
+    _c.kind == bindparam("kind", type_=_c.kind.type),
+    _c.created <= _before,
+    ~_on_time(_c.problem_id),
+)
 
 
 def _with_beside(

@@ -110,10 +110,7 @@ def _found(asked: dict[str, str]) -> ProblemsPage:
 
 
 def _rows(page: ProblemsPage, kept: dict[str, str], name: str = "") -> str:
-    rows = [view.summary(each) | {"ticket": each.back_office_id} for each in page.problems]
-    return render_template(
-        "problems/rows.html", rows=rows, page=page, kept=kept, name=name, window=WINDOW
-    )
+    return render_template("problems/rows.html", page=page, kept=kept, name=name, window=WINDOW)
 
 
 def _list(part: Markup, **more: Any) -> str:

@@ -1,12 +1,13 @@
 """Queries of the status and the doctor must not cost more as tables grow: all use an index."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from sqlalchemy import Connection, event, func, select, text
@@ -18,6 +19,7 @@ from supplier_api.auth.account_repository import (
 )
 from supplier_api.clock import ManualMachineClock
 from supplier_api.db import Store, UnitOfWork, tables
+from supplier_api.db.compiled_statements import CompiledStatement
 from supplier_api.db.operator_actions import OperatorActionRepository
 from supplier_api.operations import status, status_messages
 from supplier_api.operations.consistency_queries import ConsistencyQueries
@@ -250,8 +252,18 @@ def plans(uow: UnitOfWork, search: Callable[[UnitOfWork], object]) -> str:
     def note(_c: Connection, _cursor: Any, statement: str, values: Any, *_more: Any) -> None:
         asked.append((statement, values))
 
+    run = CompiledStatement.run
+
+    def noted(
+        statement: CompiledStatement, connection: Connection, given: Mapping[str, Any]
+    ) -> list[tuple[Any, ...]]:
+        compiled, values = statement.as_text(connection, given)
+        asked.append((compiled, tuple(values)))
+        return run(statement, connection, given)
+
     event.listen(uow.connection, "before_cursor_execute", note)
-    search(uow)
+    with patch.object(CompiledStatement, "run", noted):
+        search(uow)
     event.remove(uow.connection, "before_cursor_execute", note)
     explain = "EXPLAIN" if uow.dialect == "postgresql" else "EXPLAIN QUERY PLAN"
     if uow.dialect == "postgresql":
