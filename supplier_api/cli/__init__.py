@@ -53,6 +53,7 @@ COMMANDS = {
     "maintenance": LazyCommand(
         "maintenance:maintenance", "Take everything, decide nothing meanwhile."
     ),
+    "privacy": LazyCommand("privacy:privacy", "Find, export and erase what is personal."),
     "user": LazyCommand("user:user", "Say who may sign in to the console."),
     "db": LazyCommand("db:db", "Look after the database."),
     "token": LazyCommand("token:token", "Print a bearer token."),

@@ -23,6 +23,7 @@ from supplier_api.problems.backoffice_events import BackOfficeEvents
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS, Event
 from supplier_api.problems.model import Base, ServiceProblem
 from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.services import Services
 from supplier_api.problems.silent import SilentProblems
 from supplier_api.settings import Settings, load_settings
 
@@ -180,22 +181,31 @@ def problem_view(settings: Settings, name: str, tenant: str | None = None) -> di
     Raises CommandRefused for none and for several.
     """
     with reading(settings) as services:
-        found = [
-            problem
-            for problem in services.store.read(lambda uow: view.find(uow, name))
-            if tenant in {None, problem.tenant}
-        ]
-        if not found:
-            refused = services.store.read(lambda uow: view.refused(uow, name))
-            mine = [row for row in refused if tenant in {None, row["tenant"]}]
-            if mine:
-                raise RequestsRefused(name, mine)
-            raise CommandRefused(f"there is no problem {name}")
-        if len(found) > 1:
-            each = [f"{one.reference}  {one.tenant}  {one.gateway_id}" for one in found]
-            raise CommandRefused(f"{name} stands for {len(found)} problems:", each)
+        found = one_problem(services, name, tenant)
         now = services.machine.now()
-        return services.store.read(lambda uow: view.with_holds(uow, found[0], now))
+        return services.store.read(lambda uow: view.with_holds(uow, found, now))
+
+
+def one_problem(services: Services, name: str, tenant: str | None = None) -> ServiceProblem:
+    """Return the one problem that `name` stands for, of `tenant` if that is named.
+
+    Raises CommandRefused for none and for several.
+    """
+    found = [
+        problem
+        for problem in services.store.read(lambda uow: view.find(uow, name))
+        if tenant in {None, problem.tenant}
+    ]
+    if not found:
+        refused = services.store.read(lambda uow: view.refused(uow, name))
+        mine = [row for row in refused if tenant in {None, row["tenant"]}]
+        if mine:
+            raise RequestsRefused(name, mine)
+        raise CommandRefused(f"there is no problem {name}")
+    if len(found) > 1:
+        each = [f"{one.reference}  {one.tenant}  {one.gateway_id}" for one in found]
+        raise CommandRefused(f"{name} stands for {len(found)} problems:", each)
+    return found[0]
 
 
 def _refused(request: Mapping[str, Any]) -> str:

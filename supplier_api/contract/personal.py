@@ -91,6 +91,7 @@ STORED = (
     Stored("incident.text", "what is told of an incident", after=After.ENDED),
     Stored("operator_action.reason", "the same, about no problem", Goes.ROW, After.ACTIONS),
     Stored("pause.reason", "the same, about no problem, once it is over", Goes.ROW, After.ACTIONS),
+    Stored("operator_action.reason", "why somebody erased or exported it", Goes.ROW, After.ACTIONS),
     Stored("inbox.body", "a webhook of the back office", Goes.ROW, After.INBOX),
     Stored("ticket_apart.snapshot", "the same, of a ticket of no problem", Goes.ROW, After.INBOX),
     Stored("journal.entry", "a call as it was (sandbox)", Goes.ROW, After.JOURNAL),

@@ -18,6 +18,9 @@ _switch = switch.c
 BACKED_UP = "backup"  # no `detail`; `at` is when the copy was begun
 RESTORED = "restore"  # `detail`: {"known": what was answered until then is known}
 RECONCILED = "reconcile"  # the gateway was asked for what is unknown
+# Names of actions on the personal data of one problem.
+ERASED = "privacy erase"  # `detail`: {"removed": rows by TABLE.COLUMN}
+EXPORTED = "privacy export"
 
 # The switch under which nothing is decided (problems.maintenance).
 MAINTENANCE = "maintenance"

@@ -1,6 +1,6 @@
 """How long data is kept, and the chore that removes the rest, a little at a time.
 
-Personal data goes first (problems/personal.py). The key part of a record (tenant, operation, id,
+Personal data goes first (contract/personal.py). The key part of a record (tenant, operation, id,
 fingerprint, code and reference) stays as long as its problem does: a repeated request is
 recognised. Nothing that still waits to be delivered is touched, and no problem that is not over.
 """
@@ -95,8 +95,6 @@ class RetentionChore:
         self._steps = _steps(keep)
         self._next = services.machine.monotonic() + min(FIRST, keep.every)
         self._round = _Round()
-        # Whether pages as they were before are still in the database's files.
-        self._old_pages = False
 
     def turn(self) -> float:
         """Do a piece of work if one is due; return how many seconds later the next one is."""
@@ -130,11 +128,10 @@ class RetentionChore:
         done = {name: count for name, count in self._round.done.items() if count}
         if done:
             log.info("retention.done", **done)
-        self._old_pages = self._old_pages or bool(done)
-        if self._old_pages and self._services.store.drop_old_pages():
-            self._old_pages = False
+        # Also of what was erased by hand while somebody read.
+        emptied = self._services.store.drop_old_pages()
         self._round = _Round()
-        self._next = now + (min(AGAIN, self._keep.every) if self._old_pages else self._keep.every)
+        self._next = now + (self._keep.every if emptied else min(AGAIN, self._keep.every))
 
     def _all(self, step: _Step) -> int:
         total = done = self._do(step)

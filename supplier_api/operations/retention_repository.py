@@ -28,7 +28,8 @@ from sqlalchemy import (
 from sqlalchemy.sql import ColumnElement
 
 from supplier_api.clock import Scale
-from supplier_api.contract.personal import STORED, After, Goes, without_personal
+from supplier_api.contract.personal import STORED, After, Goes, Stored, without_personal
+from supplier_api.db.operator_actions import ERASED, EXPORTED
 from supplier_api.db.tables import (
     back_office_event,
     change_request,
@@ -87,7 +88,7 @@ _STRIPPED = [
 ]
 _DROPPED = [metadata.tables[each.table] for each in _OF_PROBLEMS if each.goes is Goes.ROW]
 # From the leaves to the root, so that no row refers to a deleted one.
-_OF_A_PROBLEM = (
+OF_A_PROBLEM = (
     lane,
     timer,
     ticket,
@@ -122,24 +123,43 @@ class RetentionRepository:
     def thin(self, found: Select[Any], limit: int) -> int:
         """Remove personal data from all that belongs to up to `limit` problems.
 
-        Returns how many problems. contract.personal lists what is removed.
+        Returns how many problems.
         """
         ids = self._lock(found, limit)
         if not ids:
             return 0
-        for column in _STRIPPED:
-            self._strip(column, _belonging(column.table, ids))
-        for table, values in _EMPTIED.items():
-            if table is not decision:
-                of = _belonging(table, ids)
-                self._connection.execute(update(table).where(of).values(values))
-        self._thin_decisions(decision.c.problem_id.in_(ids))
-        for table in _DROPPED:
-            self._connection.execute(delete(table).where(_belonging(table, ids)))
+        self.forget(ids)
         self._connection.execute(
             update(service_problem).where(service_problem.c.id.in_(ids)).values(thinned=self._now)
         )
         return len(ids)
+
+    def forget(self, problems: Sequence[int]) -> None:
+        """Remove personal data from all that belongs to these problems, which are locked.
+
+        contract.personal lists what is removed.
+        """
+        for column in _STRIPPED:
+            self._strip(column, belonging(column.table, problems))
+        for table, values in _EMPTIED.items():
+            if table is not decision:
+                of = belonging(table, problems)
+                self._connection.execute(update(table).where(of).values(values))
+        self._thin_decisions(decision.c.problem_id.in_(problems))
+        for table in _DROPPED:
+            self._connection.execute(delete(table).where(belonging(table, problems)))
+
+    def held(self, problems: Sequence[int]) -> dict[str, set[tuple[Any, ...]]]:
+        """Return the keys of the rows that hold what `forget` removes, by TABLE.COLUMN."""
+        found: dict[str, set[tuple[Any, ...]]] = {}
+        for each in _OF_PROBLEMS:
+            table = metadata.tables[each.table]
+            columns = (*table.primary_key.columns, table.c[each.name])
+            rows = self._connection.execute(
+                select(*columns).where(belonging(table, problems))
+            ).all()
+            found[each.column] = {tuple(row[:-1]) for row in rows if _holds(each, row[-1])}
+        return {column: keys for column, keys in found.items() if keys}
 
     def prune(self, found: Select[Any], limit: int) -> int:
         """Delete up to `limit` problems with all that belongs to them; return how many."""
@@ -148,7 +168,7 @@ class RetentionRepository:
             return 0
         lanes = select(lane.c.id).where(lane.c.problem_id.in_(ids))
         self._connection.execute(delete(message).where(message.c.lane_id.in_(lanes)))
-        for table in _OF_A_PROBLEM:
+        for table in OF_A_PROBLEM:
             self._connection.execute(delete(table).where(table.c.problem_id.in_(ids)))
         self._connection.execute(delete(service_problem).where(service_problem.c.id.in_(ids)))
         return len(ids)
@@ -233,11 +253,15 @@ class RetentionRepository:
         """Lock problems and their lanes; pass over those that other transactions have locked."""
         locked = found.limit(limit).with_for_update(skip_locked=True, of=service_problem)
         ids = list(self._connection.execute(locked).scalars())
-        lanes = select(lane.c.id).where(lane.c.problem_id.in_(ids)).order_by(lane.c.id)
-        self._connection.execute(lanes.with_for_update()).all()
+        self.lock_lanes(ids)
         # What was queued before we had the locks is seen only by a new statement.
         still = select(service_problem.c.id).where(service_problem.c.id.in_(ids), ~_UNDELIVERED)
         return list(self._connection.execute(still).scalars())
+
+    def lock_lanes(self, problems: Sequence[int]) -> None:
+        """Lock the lanes of problems, which are locked already, until the transaction ends."""
+        lanes = select(lane.c.id).where(lane.c.problem_id.in_(problems)).order_by(lane.c.id)
+        self._connection.execute(lanes.with_for_update()).all()
 
     def _thin_decisions(self, which: ColumnElement[bool]) -> None:
         self._connection.execute(
@@ -268,8 +292,18 @@ def _key(table: Table) -> Column[Any]:
     return key
 
 
-def _belonging(table: Table, problems: Sequence[int]) -> ColumnElement[bool]:
-    """Return the condition for rows of a table that belong to these problems."""
+def _holds(stored: Stored, value: Any) -> bool:
+    """Return whether a column's value holds what is removed from it."""
+    if stored.goes is Goes.FIELDS:
+        return bool(without_personal(value) != value)
+    return stored.goes is Goes.ROW or value not in (None, stored.leaves)
+
+
+def belonging(table: Table, problems: Sequence[int]) -> ColumnElement[bool]:
+    """Return the condition for rows of a table that belong to these problems.
+
+    That personal data was erased or exported, and why, is a record of its own, kept as such.
+    """
     if table is service_problem:
         return table.c.id.in_(problems)
     if table is message:
@@ -277,6 +311,8 @@ def _belonging(table: Table, problems: Sequence[int]) -> ColumnElement[bool]:
         return message.c.lane_id.in_(lanes)
     if table is scenario_choice:
         return _chosen_with(problems)
+    if table is operator_action:
+        return table.c.problem_id.in_(problems) & table.c.action.not_in((ERASED, EXPORTED))
     return table.c.problem_id.in_(problems)
 
 

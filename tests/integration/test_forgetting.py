@@ -7,14 +7,15 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import JSON, LargeBinary, String, Text, make_url, select, update
+from sqlalchemy import JSON, LargeBinary, String, Text, cast, delete, make_url, select, update
 
 from supplier_api.contract.personal import PERSONAL_FIELDS, STORED
 from supplier_api.db import UnitOfWork, tables
-from supplier_api.db.operator_actions import Operator
+from supplier_api.db.operator_actions import ERASED, Operator, OperatorActionRepository
 from supplier_api.delivery.message_admin import MessageAdmin
 from supplier_api.delivery.model import Meaning, Reply
 from supplier_api.delivery.pause_admin import PauseAdmin, PauseScope
+from supplier_api.operations.privacy import erase
 from supplier_api.operations.retention import RetentionChore, RetentionPolicy
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.inbox_repository import InboxRepository, InboxState
@@ -35,6 +36,7 @@ from tests.integration.journey import MARKER, Journey
 from tests.supplier import DEFERRED, Problem, Supplier
 
 MARKED = re.compile(MARKER.encode(), re.IGNORECASE)
+PATIENCE = 20.0  # seconds of real time
 SAID = {
     "problemCode": "OTHER",
     "text": f"{MARKER} was out",
@@ -135,7 +137,7 @@ def problem_row(uow: UnitOfWork, problem: Problem) -> int:
     return found
 
 
-def around(journey: Journey, problem: Problem) -> None:
+def around(journey: Journey, problem: Problem, hooked: str = MARKER) -> None:
     """Leave what belongs to no course of a problem, or should be gone by itself."""
     supplier = journey.supplier
     journey.expect(422, supplier.create(journey.request(serviceId="SI0000000000001")))
@@ -153,7 +155,7 @@ def around(journey: Journey, problem: Problem) -> None:
         said = Snapshot("T-1", 1, "Some", Wanted(TicketState.HELD, text=MARKER))
         TicketRepository(uow, "").set_apart(said, row, "over", "It is over.", now)
         came = supplier.machine.now()
-        InboxRepository(uow).add("desk", "1", {}, MARKER.encode(), came)
+        InboxRepository(uow).add("desk", "1", {}, hooked.encode(), came)
         (webhook,) = InboxRepository(uow).due(came, 1)
         InboxRepository(uow).settle(webhook, InboxState.APPLIED, came)
         ScenarioRepository(uow).keep(problem.tenant, Operation.PROBLEM, problem.id, plays)
@@ -189,6 +191,44 @@ def test_nothing_personal_is_left_in_any_row_or_file(
         assert len(shown["timeline"]) > 2
         assert stored.document["serviceSpecification"]["id"] == "ftthl2r"
         assert not stored.document.keys() & PERSONAL_FIELDS
+
+
+def test_nothing_personal_is_left_of_erased_problems_in_any_row_or_file(
+    supplier: Supplier, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journey = Journey(supplier, monkeypatch)
+    problems = [changes(journey), course(journey), passed_over(journey)]
+    webhook = f'{{"ticket": "{problems[0].reference}", "says": "{MARKER}"}}'
+    around(journey, problems[0], webhook)
+    deliver_orders(supplier)
+    unreadable = {**journey.request(), "id": problems[1].id, "problemType": 7}
+    journey.expect(400, supplier.create(unreadable))
+    assert supplier.app.extensions["recorder"].flush(PATIENCE)
+    # What is about no problem goes by its age alone.
+    of_none = update(tables.incident).values(text=None)
+    supplier.services.store.write(lambda uow: uow.connection.execute(of_none))
+    entry = cast(tables.journal.c.entry, Text)
+    refused = delete(tables.journal).where(entry.contains("SI0000000000001"))
+    supplier.services.store.write(lambda uow: uow.connection.execute(refused))
+    held = marked_columns(supplier)
+    assert {"message.body", "inbox.body", "journal.entry", "operator_action.reason"} <= held
+
+    done = []
+    for problem in problems:
+        stored = supplier.stored(problem.id, problem.tenant)
+        done.append(erase(supplier.services, stored.id, Operator("dpo", "request 17")))
+
+    assert held <= {column for each in done for column in each.removed}
+    assert all(each.emptied for each in done)
+    assert marked_columns(supplier) == set()
+    kept = contents(settings.database.url)
+    assert [kept[at.start() - 99 : at.end() + 99] for at in MARKED.finditer(kept)] == []
+    # The record says who, why and how much.
+    acts = supplier.services.store.read(
+        lambda uow: OperatorActionRepository(uow).recent(action=ERASED, limit=9)
+    )
+    assert [(each.who, each.reason) for _, each in acts] == [("dpo", "request 17")] * 3
+    assert [each.detail for _, each in reversed(acts)] == [{"removed": it.removed} for it in done]
 
 
 def marked_columns(supplier: Supplier) -> set[str]:
