@@ -20,7 +20,8 @@ from supplier_api.http.backoffice.openapi import add_calls, describe_door
 from supplier_api.http.gateway.errors import SupplierApi
 from supplier_api.http.health import add_health
 from supplier_api.http.request_parsing import check_requests
-from supplier_api.http.server import HttpServer, ServerLimits, TimeSummary
+from supplier_api.http.request_queue import TimeSummary
+from supplier_api.http.server import HttpServer, ServerLimits
 from supplier_api.operations import heartbeat
 from supplier_api.operations.heartbeat import Activity, Heartbeat, ProcessInfo
 from supplier_api.operations.processes import DOORS, REQUEST, REQUEST_TIMES, ProcessKind

@@ -33,15 +33,8 @@ from supplier_api.contract.codes import ProblemType
 from supplier_api.http_client.calls import HttpResponse, Post, send
 from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.watchdog import Watchdog
-from supplier_api.settings.model import (
-    BackOfficeSettings,
-    ConfigFile,
-    Seconds,
-    Secret,
-    SigningSecret,
-    Url,
-)
-from supplier_api.settings.section import OneLine
+from supplier_api.settings.model import BackOfficeSettings
+from supplier_api.settings.section import ConfigFile, OneLine, Seconds, Secret, SigningSecret, Url
 
 JSON = "application/json"
 # Refused for good (as the gateway's answers are read); 409: the order is known already.

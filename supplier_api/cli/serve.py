@@ -14,7 +14,7 @@ from supplier_api.auth.accounts import Accounts, By
 from supplier_api.cli import example, local
 from supplier_api.cli.errors import CommandRefused
 from supplier_api.http.server import HttpServer
-from supplier_api.http.server import serve as serve_http
+from supplier_api.http.serving import serve as serve_http
 from supplier_api.logging import configure_logging, get_logger
 from supplier_api.problems.services import Services
 from supplier_api.settings import Settings, load_settings

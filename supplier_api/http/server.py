@@ -7,20 +7,14 @@ request changes threads more than twice, and no task or future is created for it
 
 import asyncio
 import resource
-import signal
 import socket
-import threading
-from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
-from queue import SimpleQueue
-from typing import Any
 
 from supplier_api.clock import MachineClock, SystemMachineClock
 from supplier_api.http.connection import HttpConnection
+from supplier_api.http.request_queue import RequestQueue, TimeSummary
 from supplier_api.http.wsgi import (
     FAILED,
     REFUSALS,
@@ -43,12 +37,10 @@ RESERVED_THREADS = 2  # for what has to be answered while all other threads are 
 RESERVED_ROOM = 128
 GRACE = 3.0  # seconds that requests under way have to end
 SWEEP = 0.5  # seconds between two checks for overdue connections
-KEPT = 1000  # requests in the summary of times
 LOG_EVERY = 1.0  # seconds between two log lines about refused requests
 AFTER_ERROR = 1.0  # seconds to wait after a connection could not be accepted
 POLL = 0.02
 RUN_AGAIN = 1.0  # seconds after which a request that waits is run again
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 log = get_logger(__name__)
 
@@ -67,82 +59,6 @@ class ServerLimits:
     patience: float
     max_body: int
     reserved: Mapping[str, tuple[str, ...]]
-
-
-class TimeSummary:
-    """How long the last requests took, and how many were refused unread. Thread-safe."""
-
-    def __init__(self, count_refused: Callable[[], None] | None = None) -> None:
-        """Begin with no request; `count_refused` is called for each that is refused unread."""
-        self._count_refused = count_refused
-        self._lock = threading.Lock()
-        self._taken: deque[tuple[float, float]] = deque(maxlen=KEPT)
-        self._refused: Counter[str] = Counter()
-
-    def note(self, answered: float, queued: float) -> None:
-        """Add seconds from complete headers to the answer, and seconds in our own queue."""
-        self._taken.append((answered, queued))
-
-    def refused(self, why: str) -> None:
-        """Count a request that the server refused itself."""
-        with self._lock:
-            self._refused[why] += 1
-        if self._count_refused:
-            self._count_refused()
-
-    def plain(self) -> dict[str, Any]:
-        """Return the summary as plain JSON values, times in milliseconds; empty without any."""
-        taken = list(self._taken)
-        with self._lock:
-            refused = dict(self._refused)
-        if not taken and not refused:
-            return {}
-        return {
-            "requests": len(taken),
-            "answered": _spread([answered for answered, _ in taken]),
-            "queued": _spread([queued for _, queued in taken]),
-            "refused": refused,
-        }
-
-
-class RequestQueue:
-    """A bounded number of threads, and a bounded number of requests that wait for one.
-
-    `offer` and `done` are called only in the event loop's thread: their counter needs no lock.
-    """
-
-    def __init__(self, name: str, threads: int, room: int) -> None:
-        """Start `threads` threads; up to `room` further requests may wait."""
-        self._bound = threads + room
-        self._unfinished = 0
-        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._threads = [
-            threading.Thread(target=self._run, name=f"{name}-{number}", daemon=True)
-            for number in range(1, threads + 1)
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def offer(self, work: Callable[[], None]) -> bool:
-        """Queue `work`, which must not raise; return False if the queue is full."""
-        if self._unfinished >= self._bound:
-            return False
-        self._unfinished += 1
-        self._work.put(work)
-        return True
-
-    def done(self) -> None:
-        """Note that a queued request is finished, which makes room for another."""
-        self._unfinished -= 1
-
-    def close(self) -> None:
-        """Let the threads end after the queued requests; do not wait for them."""
-        for _ in self._threads:
-            self._work.put(None)
-
-    def _run(self) -> None:
-        while (work := self._work.get()) is not None:
-            work()
 
 
 class HttpServer:
@@ -342,74 +258,6 @@ class HttpServer:
             queue.close()
 
 
-def serve(servers: Sequence[HttpServer], ready: Callable[[], None]) -> None:
-    """Serve until SIGTERM or SIGINT; call `ready` when all accept connections.
-
-    For the main thread only.
-    """
-    # The loop is not closed: a thread that still runs may call it.
-    loop = asyncio.new_event_loop()
-
-    def on_ready() -> None:
-        for number in STOP_SIGNALS:
-            loop.add_signal_handler(number, _stop, servers)
-        ready()
-
-    loop.run_until_complete(run_together(servers, on_ready))
-
-
-async def run_together(servers: Sequence[HttpServer], ready: Callable[[], None]) -> None:
-    """Serve on one event loop until one of the servers ends, or fails: then all end."""
-    waiting = set(servers)
-
-    def accepts(server: HttpServer) -> None:
-        waiting.discard(server)
-        if not waiting:
-            ready()
-
-    loop = asyncio.get_running_loop()
-    tasks = [
-        loop.create_task(server.run_until_stopped(partial(accepts, server), len(servers)))
-        for server in servers
-    ]
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    _stop(servers)
-    await asyncio.wait(tasks)
-    for task in tasks:
-        task.result()
-
-
-def _stop(servers: Sequence[HttpServer]) -> None:
-    for server in servers:
-        server.stop()
-
-
-@contextmanager
-def serving(server: HttpServer) -> Iterator[Callable[[], bool]]:
-    """Serve in a thread of its own while the block runs; no answer may take as long as GRACE.
-
-    Yields what tells whether it still serves. Raises what keeps it from beginning.
-    """
-    loop, begun = asyncio.new_event_loop(), Future[None]()
-
-    def run_loop() -> None:
-        try:
-            loop.run_until_complete(server.run_until_stopped(lambda: begun.set_result(None)))
-        except Exception as error:  # noqa: BLE001 - raised again, or logged by the server
-            if not begun.done():
-                begun.set_exception(error)
-
-    thread = threading.Thread(target=run_loop, name="listener", daemon=True)
-    thread.start()
-    try:
-        begun.result()
-        yield thread.is_alive
-    finally:
-        server.stop()
-        thread.join()
-        loop.close()
-
-
 def connections_allowed(servers: int = 1) -> int:
     """Return how many connections each server may have open; raises the soft limit of descriptors.
 
@@ -439,10 +287,3 @@ def _listening(host: str, port: int) -> socket.socket:
     )
     made.settimeout(0)  # it is the event loop that waits
     return made
-
-
-def _spread(seconds: Sequence[float]) -> dict[str, float]:
-    """Return the 99th percentile and the maximum, in milliseconds."""
-    ordered = sorted(seconds) or [0.0]
-    percentile = ordered[(len(ordered) * 99 - 1) // 100]
-    return {"p99": round(percentile * 1000, 1), "most": round(ordered[-1] * 1000, 1)}

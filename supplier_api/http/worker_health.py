@@ -7,7 +7,8 @@ from http import HTTPStatus
 import orjson
 
 from supplier_api.contract import refusals
-from supplier_api.http.server import HttpServer, ServerLimits, serving
+from supplier_api.http.server import HttpServer, ServerLimits
+from supplier_api.http.serving import serving
 from supplier_api.http.wsgi import Environ, StartResponse
 from supplier_api.operations import readiness
 from supplier_api.operations.readiness import OK, RETRY_AFTER, HealthAnswer

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 
-from supplier_api.settings.model import AdapterOptions, ConfigFile, HoldsPassword, Settings
+from supplier_api.settings.model import AdapterOptions, Settings
+from supplier_api.settings.section import ConfigFile, HoldsPassword
 
 # The name that stands for any name, where a section is a table of clients or parties.
 ANY = "*"

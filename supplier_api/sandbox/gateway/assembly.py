@@ -14,7 +14,7 @@ from flask import Flask
 from supplier_api.audit import Audit
 from supplier_api.clock import BusinessClock, MachineClock
 from supplier_api.http.server import HttpServer, ServerLimits
-from supplier_api.http.server import serve as serve_http
+from supplier_api.http.serving import serve as serve_http
 from supplier_api.ids import IdSource
 from supplier_api.logging import get_logger
 from supplier_api.sandbox.gateway.access import PartyAuth

@@ -19,7 +19,7 @@ from supplier_api.cli import main
 from supplier_api.clock import to_wire
 from supplier_api.db import UnitOfWork, migrate, tables
 from supplier_api.db.operator_actions import Switch, SwitchRepository
-from supplier_api.http.server import TimeSummary
+from supplier_api.http.request_queue import TimeSummary
 from supplier_api.operations import status
 from supplier_api.operations.processes import Process, ProcessKind, ProcessRepository
 from tests.integration.db.test_database_faults import read_only

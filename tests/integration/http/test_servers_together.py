@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from supplier_api.http import server as http_server
-from supplier_api.http.server import GRACE, HttpServer, ServerLimits, run_together, serving
+from supplier_api.http.server import GRACE, HttpServer, ServerLimits
+from supplier_api.http.serving import run_together, serving
 from tests.logs import Lines
 from tests.serving import HOST, LIMITS, Caller
 from tests.waiting import PATIENCE

@@ -20,7 +20,7 @@ from typing import Annotated
 from pydantic import SecretStr
 
 from supplier_api.backoffice.port import AdapterOptions, OrderAnswer
-from supplier_api.settings.model import ConfigFile
+from supplier_api.settings.section import ConfigFile
 
 
 class Options(AdapterOptions):
