@@ -29,6 +29,7 @@ def empty(url: str) -> None:
         else:
             for table in _EMPTIED:
                 connection.execute(table.delete())
+            connection.execute(text("DELETE FROM sqlite_sequence"))
         # A test in another year has replaced it.
         connection.execute(
             tables.signing_key.insert().values(

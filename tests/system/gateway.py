@@ -53,8 +53,8 @@ def arrival(body: bytes, status: int = 204) -> Arrival:
 class Gateway:
     """Answers each KCI with the status that `answer` chooses, one choice at a time."""
 
-    def __init__(self, answer: Callable[[Arrival], int] = lambda _: 204) -> None:
-        """Listen on a free port; serves from `start` on."""
+    def __init__(self, answer: Callable[[Arrival], int] = lambda _: 204, port: int = 0) -> None:
+        """Listen on this port, or a free one; serves from `start` on."""
         self._answer = answer
         self._changed = threading.Condition()
         self._closing = threading.Event()
@@ -62,7 +62,7 @@ class Gateway:
         self._answering.set()
         self._arrivals: list[Arrival] = []
         self.tokens = 0
-        self._server = _Server(self)
+        self._server = _Server(self, port)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
@@ -140,8 +140,8 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, gateway: Gateway) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, gateway: Gateway, port: int) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
         self.gateway = gateway
 
     def handle_error(self, request: Any, client_address: Any) -> None:

@@ -4,19 +4,31 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+from flask import Flask
 
 from supplier_api.app.services import build_services
 from supplier_api.app.web import create_app
 from supplier_api.app.worker import build_worker
 from supplier_api.settings import Settings, load_settings
 from tests.integration.sandbox.admin.target import Target
+from tests.integration.standing import sqlite_file
 from tests.system.gateway import Gateway
+from tests.system.installation import free_port
+from tests.waiting import PATIENCE
+
+__all__ = ["sqlite_file"]
+
+
+@pytest.fixture(scope="session")
+def gateway_port() -> int:
+    """Return where all gateways are, one after the other: the applications know it."""
+    return free_port()
 
 
 @pytest.fixture
-def gateway() -> Iterator[Gateway]:
+def gateway(gateway_port: int) -> Iterator[Gateway]:
     """Yield a gateway that takes everything."""
-    with closing(Gateway()) as gateway:
+    with closing(Gateway(port=gateway_port)) as gateway:
         gateway.start()
         yield gateway
 
@@ -36,12 +48,31 @@ def running(environ: dict[str, str], gateway: Gateway, also: dict[str, str]) -> 
     return load_settings(environ | more)
 
 
+@pytest.fixture(scope="session")
+def running_apps() -> Iterator[dict[str, Flask]]:
+    """Yield the applications that stand, by their settings: to make one takes a while."""
+    made: dict[str, Flask] = {}
+    yield made
+    for app in made.values():
+        app.extensions["services"].store.close()
+
+
 @pytest.fixture
-def target(running: Settings, gateway: Gateway) -> Iterator[Target]:
+def target(
+    running: Settings,
+    gateway: Gateway,
+    also: dict[str, str],
+    more_settings: dict[str, str],
+    running_apps: dict[str, Flask],
+) -> Iterator[Target]:
     """Yield the supplier without a worker: nothing moves by itself."""
-    app = create_app(running)
+    key = f"{running.database.url} {also} {more_settings}"
+    if key not in running_apps:
+        running_apps[key] = create_app(running)
+    app = running_apps[key]
     yield Target(app.test_client(), gateway)
-    app.extensions["services"].store.close()
+    # Its journal is written by a thread of its own, which would meet the next emptying.
+    assert app.extensions["recorder"].flush(PATIENCE)
 
 
 @pytest.fixture
@@ -53,5 +84,5 @@ def worked(target: Target, running: Settings, monkeypatch: pytest.MonkeyPatch) -
     worker.start()
     yield target
     target.gateway.let_go()
-    worker.stop(10)
+    worker.stop(PATIENCE)
     services.store.close()
