@@ -8,20 +8,21 @@ from pathlib import Path
 from textwrap import fill
 
 from supplier_api.contract.personal import FIELDS, STORED
+from supplier_api.rules.model import Operation
 from supplier_api.sandbox.catalogue import Parameter, ParameterValue
 from supplier_api.sandbox.fault_injection.catalogue import ANSWERS, DELIVERY, EVERYWHERE
 from supplier_api.sandbox.fault_injection.model import CALLS, REASONS, FaultKind
 from supplier_api.sandbox.fault_injection.mutations import MUTATIONS
 from supplier_api.sandbox.scenarios.catalogue import SCENARIOS
 from supplier_api.sandbox.scenarios.listing import results
-from supplier_api.sandbox.scenarios.model import Scenario, ScenarioKind
+from supplier_api.sandbox.scenarios.model import Scenario
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 WIDTH = 118
 TITLES = {
-    ScenarioKind.PROBLEM: "Service problems",
-    ScenarioKind.AMENDMENT: "Amendments",
-    ScenarioKind.CANCELLATION: "Cancellations",
+    Operation.PROBLEM: "Service problems",
+    Operation.AMENDMENT: "Amendments",
+    Operation.CANCELLATION: "Cancellations",
 }
 # What a list of operations is called.
 OPERATIONS = {
@@ -35,7 +36,7 @@ def scenarios() -> str:
     """Return every scenario, a table for each kind and one of the parameters."""
     head = ("Scenario", "What happens", "Answer", "Updates that follow", "Parameters")
     lines: list[str] = []
-    for kind in ScenarioKind:
+    for kind in Operation:
         rows = [_scenario(scenario) for scenario in SCENARIOS if scenario.kind is kind]
         lines += [f"### {TITLES[kind]}", "", *_table(head, rows), ""]
     parameters = _table(("Parameter", "Type", "Default", "What it sets"), _scenario_parameters())

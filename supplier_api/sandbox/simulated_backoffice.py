@@ -20,7 +20,7 @@ from supplier_api.problems.work import (
 )
 from supplier_api.rules.model import Operation
 from supplier_api.sandbox.scenarios.catalogue import BY_NAME, DEFAULT, recall
-from supplier_api.sandbox.scenarios.model import OPENING, Play, ScenarioKind, Step, steps_of
+from supplier_api.sandbox.scenarios.model import OPENING, Play, Step, steps_of
 from supplier_api.settings.model import BackOfficeSettings
 
 # Seconds to the first step and between any two, at a pace of 1: nine or so to a resolution.
@@ -73,7 +73,7 @@ def timetable(order: WorkOrder, chosen: Mapping[str, Any], pace: float) -> tuple
 
 def _plan(order: WorkOrder, chosen: Mapping[str, Any]) -> Iterator[tuple[Play, Step]]:
     """Yield each step with the play that it belongs to, and whose times it keeps."""
-    problem = recall(chosen.get(ScenarioKind.PROBLEM)) or Play(DEFAULT)
+    problem = recall(chosen.get(Operation.PROBLEM)) or Play(DEFAULT)
     steps: tuple[Step, ...] = ()
     if order.kind is Operation.PROBLEM:
         if order.standing in OPENING:

@@ -28,7 +28,7 @@ from supplier_api.problems.timer_repository import Timer, TimerRepository
 from supplier_api.problems.view import show
 from supplier_api.rules.model import Operation
 from supplier_api.sandbox.scenarios.catalogue import DEFAULT
-from supplier_api.sandbox.scenarios.model import Play, ScenarioKind
+from supplier_api.sandbox.scenarios.model import Play
 from supplier_api.sandbox.scenarios.source import ScenarioRepository
 from supplier_api.settings import Settings
 from tests import postgresql
@@ -151,7 +151,7 @@ def around(journey: Journey, problem: Problem, hooked: str = MARKER) -> None:
         TimerRepository(uow).add(Timer(row, problem.tenant, "event", now, data={"text": MARKER}))
         scenario = update(tables.service_problem).where(tables.service_problem.c.id == row)
         uow.connection.execute(scenario.values(scenario={"text": MARKER}))
-        plays = {ScenarioKind.PROBLEM: Play(DEFAULT, {"text": MARKER})}
+        plays = {Operation.PROBLEM: Play(DEFAULT, {"text": MARKER})}
         said = Snapshot("T-1", 1, "Some", Wanted(TicketState.HELD, text=MARKER))
         TicketRepository(uow, "").set_apart(said, row, "over", "It is over.", now)
         came = supplier.machine.now()

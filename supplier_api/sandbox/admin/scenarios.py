@@ -11,13 +11,13 @@ from supplier_api.contract.loading import make
 from supplier_api.contract.schemas import ERROR
 from supplier_api.http.openapi import Description, response
 from supplier_api.http.request_parsing import empty, json_response
+from supplier_api.rules.model import Operation
 from supplier_api.sandbox.admin.parameters import WHOSE, Word
 from supplier_api.sandbox.admin.resource import AdminBlueprint, StrictSchema, bench
 from supplier_api.sandbox.catalogue import WrongChoice
 from supplier_api.sandbox.json_schemas import array, object_of
 from supplier_api.sandbox.scenarios.choice import read_scenario
 from supplier_api.sandbox.scenarios.listing import listed
-from supplier_api.sandbox.scenarios.model import ScenarioKind
 from supplier_api.sandbox.scenarios.source import ScenarioRepository
 
 CHOSEN = Items(
@@ -99,7 +99,7 @@ def forget(tenant: str, query: dict[str, Any]) -> Response:
 def _check(names: Sequence[str]) -> None:
     """Raise Invalid unless each is a scenario, and no two are for the same."""
     wrong: list[str] = []
-    kinds: list[ScenarioKind] = []
+    kinds: list[Operation] = []
     for number, name in enumerate(names):
         try:
             play = read_scenario(name)
@@ -108,6 +108,6 @@ def _check(names: Sequence[str]) -> None:
         else:
             kinds += [play.scenario.kind] if play else []
     if len(set(kinds)) < len(kinds):
-        wrong.append(f"scenarios: expected at most one for each of {', '.join(ScenarioKind)}")
+        wrong.append(f"scenarios: expected at most one for each of {', '.join(Operation)}")
     if wrong:
         raise Invalid(wrong)

@@ -9,10 +9,11 @@ from werkzeug.wrappers import Response
 
 from supplier_api.console.acts import ActRefused, done, field
 from supplier_api.contract.codes import CancellationReason, ProblemType
+from supplier_api.rules.model import Operation, Outcome
 from supplier_api.sandbox.console.bench import bench, note_done
 from supplier_api.sandbox.scenarios.catalogue import SCENARIOS
 from supplier_api.sandbox.scenarios.choice import KCI_DELAY, SCENARIO
-from supplier_api.sandbox.scenarios.model import Scenario, ScenarioAnswer, ScenarioKind
+from supplier_api.sandbox.scenarios.model import Scenario
 from supplier_api.sandbox.tenant_client import (
     Document,
     GatewayCallFailed,
@@ -25,11 +26,11 @@ DELAY = 2  # seconds between updates: a newcomer watches them come
 QUESTION = "question"
 # The scenarios of problems in groups, by what is answered, and whether the tenant is asked.
 GROUPS: Mapping[str, str] = {
-    ScenarioAnswer.ACKNOWLEDGE: "Answered 201 ACKNOWLEDGED; then the updates come.",
+    Outcome.ACKNOWLEDGE: "Answered 201 ACKNOWLEDGED; then the updates come.",
     QUESTION: "Answered 201 too; then the tenant is asked for something: amend it to go on.",
-    ScenarioAnswer.COMMIT: "Answered 201 IN_PROGRESS: work has begun.",
-    ScenarioAnswer.DEFER: "Answered 202: the supplier decides later.",
-    ScenarioAnswer.REJECT: "Answered 422: nothing comes of it.",
+    Outcome.COMMIT: "Answered 201 IN_PROGRESS: work has begun.",
+    Outcome.DEFER: "Answered 202: the supplier decides later.",
+    Outcome.REJECT: "Answered 422: nothing comes of it.",
 }
 # Longer, a number is certainly none that the gateway can read; it says so itself.
 DIGITS = 30
@@ -61,7 +62,7 @@ def _groups() -> dict[str, list[Scenario]]:
     """Return the scenarios of problems, by the sentence of their group."""
     found: dict[str, list[Scenario]] = {sentence: [] for sentence in GROUPS.values()}
     for each in SCENARIOS:
-        if each.kind is ScenarioKind.PROBLEM:
+        if each.kind is Operation.PROBLEM:
             found[GROUPS[QUESTION if each.question else each.answer]].append(each)
     return {sentence: group for sentence, group in found.items() if group}
 
@@ -70,7 +71,7 @@ def _change_scenarios() -> dict[str, list[Scenario]]:
     """Return the scenarios of amendments and of cancellations, by the name of the change."""
     return {
         str(kind): [each for each in SCENARIOS if each.kind is kind]
-        for kind in (ScenarioKind.AMENDMENT, ScenarioKind.CANCELLATION)
+        for kind in (Operation.AMENDMENT, Operation.CANCELLATION)
     }
 
 

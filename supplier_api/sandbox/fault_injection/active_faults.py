@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Row, delete, insert, or_, select, type_coerce, update
 from sqlalchemy.sql import ColumnElement
@@ -18,6 +18,7 @@ from supplier_api.sandbox.fault_injection.catalogue import BY_NAME
 from supplier_api.sandbox.fault_injection.model import InjectedFault, Place, is_struck
 from supplier_api.sandbox.tenant_settings import WhatIsSet, what_is_set
 
+T = TypeVar("T")
 LOOK_SECONDS = 1.0  # that a look may take: every call waits for it
 log = get_logger(__name__)
 _t = fault.c
@@ -151,8 +152,6 @@ class InterceptedCall:
     conversation_id: str | None
 
 
-# Reads what else is needed for a call, in the same transaction.
-AlsoRead = Callable[[UnitOfWork, WhatIsSet], None]
 # Tells whether a fault can be made of a call; one that cannot is not counted.
 Fits = Callable[[InjectedFault], bool]
 
@@ -165,29 +164,27 @@ class ActiveFaults:
         self._store = store
         self._machine = machine
 
-    def candidates(
-        self, call: InterceptedCall, also: AlsoRead = lambda _uow, _is_set: None
-    ) -> list[StoredFault]:
-        """Return the faults that could strike a call, the oldest first; `also` is run with it."""
-
-        def look(uow: UnitOfWork) -> list[StoredFault]:
-            is_set = what_is_set(uow)
-            also(uow, is_set)
-            if not is_set.faults:
-                return []
-            return FaultRepository(uow).of(call.tenant, call.conversation_id)
-
+    def look(self, work: Callable[[UnitOfWork, WhatIsSet], T]) -> T | None:
+        """Return what `work` reads of what testers have set; None if that takes too long."""
         try:
-            found = self._store.read(look, deadline=self._machine.monotonic() + LOOK_SECONDS)
+            return self._store.read(
+                lambda uow: work(uow, what_is_set(uow)),
+                deadline=self._machine.monotonic() + LOOK_SECONDS,
+            )
         except StoreUnavailable as error:
             log.warning("faults.no-database", error=str(error))
-            return []
-        if not found:
+            return None
+
+    def candidates(
+        self, uow: UnitOfWork, is_set: WhatIsSet, call: InterceptedCall
+    ) -> list[StoredFault]:
+        """Return the faults that could strike a call, the oldest first."""
+        if not is_set.faults:
             return []
         now = self._machine.now()
         return [
             each
-            for each in found
+            for each in FaultRepository(uow).of(call.tenant, call.conversation_id)
             if (kind := each.fault.kind).place is call.place
             and not each.is_over(now)
             and kind.strikes(call.operation, tuple(each.operations))

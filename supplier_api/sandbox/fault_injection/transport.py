@@ -77,7 +77,10 @@ class FaultyTransport:
             return fault.id not in delayed and self._fits(fault, message)
 
         call = InterceptedCall(Place.WORKER, message.kind, message.tenant, message.conversation_id)
-        return self._faults.strike(self._faults.candidates(call), fits)
+        candidates = self._faults.look(
+            lambda uow, is_set: self._faults.candidates(uow, is_set, call)
+        )
+        return self._faults.strike(candidates or [], fits)
 
     def _fits(self, fault: InjectedFault, message: Message) -> bool:
         """Tell whether that can be done with this message."""

@@ -7,7 +7,6 @@ application never sees its connection.
 """
 
 import json
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -59,7 +58,6 @@ from supplier_api.sandbox.tenant_settings import (
     read_scales,
 )
 
-POLL = 0.05  # seconds between two looks at the database
 # Of these nothing leaves but the end of the connection.
 UNANSWERED = frozenset({"hang", "reset"})
 ABOUT_BODY = frozenset({"content-type", "content-length"})
@@ -149,20 +147,13 @@ class FaultyAnswers:
 
     def _look(self, call: InterceptedCall) -> tuple[CallSettings | None, list[StoredFault]]:
         """Return what testers have set for a call, if it says whose it is, with its faults."""
-        tenant, conversation_id = call.tenant, call.conversation_id or ""
-        settings: list[CallSettings] = []
 
-        def read(uow: UnitOfWork, is_set: WhatIsSet) -> None:
-            if not tenant:
-                return
-            scales = read_scales(uow) if is_set.clocks else {ALL: Scale()}
-            seed = TenantSettingRepository(uow).seed(tenant) if is_set.seeds else None
-            scenarios = ScenarioRepository(uow)
-            names = scenarios.defaults(tenant, conversation_id) if is_set.scenarios else []
-            settings[:] = [CallSettings(tenant, conversation_id, scales, seed, names)]
+        def read(
+            uow: UnitOfWork, is_set: WhatIsSet
+        ) -> tuple[CallSettings | None, list[StoredFault]]:
+            return _settings(uow, is_set, call), self._faults.candidates(uow, is_set, call)
 
-        candidates = self._faults.candidates(call, read)
-        return next(iter(settings), None), candidates
+        return self._faults.look(read) or (None, [])
 
     def _operation(self, method: str, path: str) -> str | None:
         if method == "POST" and path == TOKEN_PATH:
@@ -185,20 +176,27 @@ class FaultyAnswers:
 
     def _wait(self, fault: InjectedFault, is_over: Callable[[], bool] = lambda: False) -> None:
         """Wait for the fault's time, or until it is over or taken away; for few at a time."""
-        if not self._parts.waiting.acquire(blocking=False):
-            log.warning("fault.too-many-wait", kind=fault.kind.name)
-            return
-        machine = self._parts.services.machine
-        until, pause = machine.monotonic() + fault.get("seconds"), threading.Event()
         try:
-            while (left := until - machine.monotonic()) > 0:
-                if is_over() or not self._faults.stays(fault):
-                    return
-                pause.wait(min(POLL, left))
+            self._parts.wait_until(
+                lambda: is_over() or not self._faults.stays(fault), fault.get("seconds")
+            )
         except StoreUnavailable as error:
             log.warning("faults.no-database", error=str(error))
-        finally:
-            self._parts.waiting.release()
+
+
+def _settings(uow: UnitOfWork, is_set: WhatIsSet, call: InterceptedCall) -> CallSettings | None:
+    tenant, conversation_id = call.tenant, call.conversation_id or ""
+    if not tenant:
+        return None
+    return CallSettings(
+        tenant,
+        conversation_id,
+        scales=read_scales(uow) if is_set.clocks else {ALL: Scale()},
+        seed=TenantSettingRepository(uow).seed(tenant) if is_set.seeds else None,
+        scenarios=ScenarioRepository(uow).defaults(tenant, conversation_id)
+        if is_set.scenarios
+        else [],
+    )
 
 
 def _comes_after(fault: InjectedFault) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, Table, select
 
 from supplier_api.clock import MachineClock, Scale, from_wire
 from supplier_api.db import Store, UnitOfWork
@@ -94,7 +94,6 @@ class Identifiers:
         """Take up the seeds that are kept in the file; ask `otherwise` where there is none."""
         self._database = database
         self._otherwise = otherwise
-        database.write(_number_on)
         self.reload()
 
     def reload(self) -> None:
@@ -157,12 +156,3 @@ def _before_first(seed: int | None, tenant: str) -> int:
         return 0
     place = SeededIdSource(seed).uuid(tenant, "numbers").int % SERIES
     return FIRST_SERIES + place * SERIES_LENGTH
-
-
-def _number_on(uow: UnitOfWork) -> None:
-    """Let a file that counted by itself before go on behind its last number."""
-    for table in NUMBERED:
-        name = f"{LAST}{table.name}/0"
-        if value(uow.connection, name) is None:
-            last = uow.connection.scalar(select(func.max(table.c.id))) or 0
-            keep_value(uow.connection, name, str(last))

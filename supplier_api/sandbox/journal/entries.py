@@ -9,22 +9,7 @@ from typing import Any
 
 from supplier_api import contract
 from supplier_api.contract import Malformed
-from supplier_api.contract.limits import HEADER_MAX, ID_MAX, ID_MIN
-from supplier_api.sandbox.journal.violations import ReadRequest, read_request
 
-Pairs = Sequence[tuple[str, str]]
-# What the rule book calls the requests that it decides on.
-DECIDED = {
-    "service-problems": "problem",
-    "service-problem-amendments": "amendment",
-    "service-problem-cancellations": "cancellation",
-}
-# Where a request names the problem that it is about.
-PROBLEM_ID = {
-    "service-problems": "id",
-    "service-problem-amendments": "serviceProblemId",
-    "service-problem-cancellations": "serviceProblemId",
-}
 IDS = (
     "id",
     "serviceProblemId",
@@ -112,52 +97,6 @@ class JournalEntry:
     decided: Decided | None = None
 
 
-def incoming_entry(
-    *,
-    at: datetime,
-    milliseconds: float,
-    operation: str,
-    method: str,
-    url: str,
-    headers: Pairs,
-    body: bytes,
-    status: int | None,
-    answer_headers: Pairs,
-    answer_body: bytes,
-    name: str | None = None,
-    deliberate: Mapping[str, Any] | None = None,
-) -> JournalEntry:
-    """Return what is kept of a call as it came in, and of what left in answer.
-
-    `at` is machine time when it began. `name` is that of its path, where it has one: what the call
-    is about. `status` is None where on purpose no answer left; `deliberate` says what was done.
-    """
-    by_name = {each.lower(): value for each, value in headers}
-    request = read_request(operation, by_name, body)
-    request_id = _short(by_name.get("x-request-id"))
-    names = (name, request_id, *ids_in(request.data, document_in(answer_body)))
-    return JournalEntry(
-        at=at,
-        direction=JournalDirection.IN,
-        operation=operation,
-        tenant=_short(by_name.get("tenant")) or "",
-        method=method,
-        url=without_secrets(url),
-        request=http_part(headers, body),
-        answer=http_part(answer_headers, answer_body),
-        status=status,
-        milliseconds=milliseconds,
-        conversation_id=_short(by_name.get("x-conversation-id")),
-        request_id=request_id,
-        ids=tuple(each for each in names if each),
-        deliberate=deliberate,
-        remarks=tuple(remark.plain() for remark in request.violations),
-        problem_id=_problem_id(operation, request.data),
-        about=name,
-        decided=_decided(operation, request),
-    )
-
-
 def http_part(headers: Iterable[tuple[str, str]], body: bytes) -> HttpPart:
     """Return what is kept of a request or an answer."""
     return HttpPart(headers_of(headers), text_of(body), len(body))
@@ -176,23 +115,6 @@ def ids_in(*documents: Mapping[str, Any]) -> list[str]:
     """Return the ids and references that documents name."""
     values = [document.get(name) for document in documents for name in IDS]
     return [str(value) for value in values if isinstance(value, str | int) and value]
-
-
-def _problem_id(operation: str, request: Mapping[str, Any]) -> int | None:
-    value = request.get(PROBLEM_ID.get(operation, ""))
-    return value if isinstance(value, int) and ID_MIN <= value <= ID_MAX else None
-
-
-def _decided(operation: str, request: ReadRequest) -> Decided | None:
-    document = request.document
-    if operation not in DECIDED or document is None:
-        return None
-    fingerprints = tuple(contract.fingerprint(document, version) for version in contract.VERSIONS)
-    return Decided(DECIDED[operation], str(document["id"]), fingerprints)
-
-
-def _short(value: str | None) -> str | None:
-    return value.strip()[:HEADER_MAX] if value and value.strip() else None
 
 
 def headers_of(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

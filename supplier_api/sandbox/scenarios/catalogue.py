@@ -10,6 +10,7 @@ from typing import Any
 
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import Awaits
+from supplier_api.rules.model import Operation, Outcome
 from supplier_api.sandbox.catalogue import Parameter
 from supplier_api.sandbox.scenarios.model import (
     CODE,
@@ -20,8 +21,6 @@ from supplier_api.sandbox.scenarios.model import (
     PlanPhase,
     Play,
     Scenario,
-    ScenarioAnswer,
-    ScenarioKind,
     note,
     reason,
     steps,
@@ -30,15 +29,15 @@ from supplier_api.sandbox.scenarios.model import (
 # Names of the gateway that are about something else: known, and without effect here.
 OF_ORDERS = "ORDER_"
 INCIDENT = "SCENARIO_INCIDENT"
-ACKNOWLEDGE, COMMIT = ScenarioAnswer.ACKNOWLEDGE, ScenarioAnswer.COMMIT
-DEFER, REJECT = ScenarioAnswer.DEFER, ScenarioAnswer.REJECT
+ACKNOWLEDGE, COMMIT = Outcome.ACKNOWLEDGE, Outcome.COMMIT
+DEFER, REJECT = Outcome.DEFER, Outcome.REJECT
 
 
 def _scenario(
-    kind: ScenarioKind,
+    kind: Operation,
     name: str,
     description: str,
-    answer: ScenarioAnswer,
+    answer: Outcome,
     plan: Plan,
     *parameters: Parameter,
     **more: Any,
@@ -46,10 +45,10 @@ def _scenario(
     return Scenario(name, description, parameters, kind=kind, answer=answer, plan=plan, **more)
 
 
-_problem = partial(_scenario, ScenarioKind.PROBLEM)
+_problem = partial(_scenario, Operation.PROBLEM)
 
 
-def _changes(kind: ScenarioKind, done: str) -> tuple[Scenario, ...]:
+def _changes(kind: Operation, done: str) -> tuple[Scenario, ...]:
     """Return the scenarios of an amendment or a cancellation; an accepted one is `done`."""
     change, name = partial(_scenario, kind), kind.name
     refused = reason(f"The supplier cannot agree to this {kind}.")
@@ -189,8 +188,8 @@ SCENARIOS: tuple[Scenario, ...] = (
         DELAY,
         *RESOLUTION,
     ),
-    *_changes(ScenarioKind.AMENDMENT, "applied"),
-    *_changes(ScenarioKind.CANCELLATION, "done"),
+    *_changes(Operation.AMENDMENT, "applied"),
+    *_changes(Operation.CANCELLATION, "done"),
 )
 BY_NAME: Mapping[str, Scenario] = {scenario.name: scenario for scenario in SCENARIOS}
 

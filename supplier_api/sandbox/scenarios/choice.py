@@ -7,12 +7,12 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from supplier_api.contract.codes import ProblemCode
+from supplier_api.rules.model import Operation
 from supplier_api.sandbox.catalogue import ParameterValue, WrongChoice, find, one_of
 from supplier_api.sandbox.scenarios.catalogue import BY_NAME, DEFAULT, OF_ORDERS
 from supplier_api.sandbox.scenarios.model import (
     DELAY_TYPE,
     Play,
-    ScenarioKind,
     read_delay,
     read_problem_code,
 )
@@ -37,12 +37,12 @@ class Choice:
     problem_code: ParameterValue | None = None
     delay: ParameterValue | None = None
 
-    def play(self, kind: ScenarioKind, *otherwise: Play | None) -> Play | None:
+    def play(self, kind: Operation, *otherwise: Play | None) -> Play | None:
         """Return what is to be played for `kind`: the header's, the service's, or `otherwise`."""
         for play in (self.header, self.service, *otherwise):
             if play is not None and play.scenario.kind is kind:
                 return self._completed(play)
-        if kind is ScenarioKind.PROBLEM and self.delay is not None:
+        if kind is Operation.PROBLEM and self.delay is not None:
             return Play(DEFAULT, {"delay": self.delay}, named=False)
         return None
 

@@ -10,27 +10,25 @@ from supplier_api.contract.codes import Status
 from supplier_api.problems import lifecycle
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import Base, State
-from supplier_api.rules.model import Operation
+from supplier_api.rules.model import Operation, Outcome
 from supplier_api.sandbox.scenarios.catalogue import SCENARIOS
 from supplier_api.sandbox.scenarios.model import (
     Play,
     Scenario,
-    ScenarioAnswer,
-    ScenarioKind,
     Step,
     steps_of,
 )
 
 BASES = {
-    ScenarioAnswer.ACKNOWLEDGE: Base.ACKNOWLEDGED,
-    ScenarioAnswer.COMMIT: Base.IN_PROGRESS,
-    ScenarioAnswer.DEFER: Base.UNDECIDED,
+    Outcome.ACKNOWLEDGE: Base.ACKNOWLEDGED,
+    Outcome.COMMIT: Base.IN_PROGRESS,
+    Outcome.DEFER: Base.UNDECIDED,
 }
 STATUSES = {
-    ScenarioAnswer.REJECT: 422,
-    ScenarioAnswer.DEFER: 202,
-    ScenarioAnswer.ACKNOWLEDGE: 201,
-    ScenarioAnswer.COMMIT: 201,
+    Outcome.REJECT: 422,
+    Outcome.DEFER: 202,
+    Outcome.ACKNOWLEDGE: 201,
+    Outcome.COMMIT: 201,
 }
 
 
@@ -53,10 +51,10 @@ class Results:
 def results(scenario: Scenario) -> Results:
     """Return what `scenario` leads to."""
     http = STATUSES[scenario.answer]
-    if scenario.answer is ScenarioAnswer.REJECT:
+    if scenario.answer is Outcome.REJECT:
         return Results(http)
     play = Play(scenario)
-    if scenario.kind is not ScenarioKind.PROBLEM:
+    if scenario.kind is not Operation.PROBLEM:
         return _of_change(http, play)
     updates: list[str] = []
     state = State(BASES[scenario.answer])
@@ -74,8 +72,8 @@ def results(scenario: Scenario) -> Results:
 
 
 def _of_change(http: int, play: Play) -> Results:
-    kind = Operation(play.scenario.kind.value)
-    if play.scenario.answer is ScenarioAnswer.COMMIT:
+    kind = play.scenario.kind
+    if play.scenario.answer is Outcome.COMMIT:
         return Results(http, Status.CANCELLED if kind is Operation.CANCELLATION else None)
     asked = State(Base.ACKNOWLEDGED, asked=kind)
     updates: list[str] = []

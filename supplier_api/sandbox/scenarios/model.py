@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import Enum, StrEnum
+from enum import Enum
 from typing import Any
 
 from supplier_api.contract.codes import ProblemCode, ReasonCode, ResolutionCode
@@ -16,6 +16,7 @@ from supplier_api.problems.lifecycle import (
     plan,
 )
 from supplier_api.problems.model import Awaits, Base, State, Waiting
+from supplier_api.rules.model import Operation, Outcome
 from supplier_api.sandbox.catalogue import CatalogueEntry, Parameter, ParameterValue
 
 # What the back office says, and the fields of its event.
@@ -46,23 +47,6 @@ def _also() -> dict[ReasonCode, Event]:
 ALSO: Mapping[ReasonCode, Event] = _also()
 
 
-class ScenarioKind(StrEnum):
-    """What a scenario is about, in the words of the rule book's operations."""
-
-    PROBLEM = "problem"
-    AMENDMENT = "amendment"
-    CANCELLATION = "cancellation"
-
-
-class ScenarioAnswer(StrEnum):
-    """What the gateway is answered at once, in the words of the rule book's outcomes."""
-
-    REJECT = "reject"
-    DEFER = "defer"
-    ACKNOWLEDGE = "acknowledge"
-    COMMIT = "commit"
-
-
 class PlanPhase(Enum):
     """A part of a plan whose events depend on where the problem stands, or on what is asked for."""
 
@@ -85,8 +69,8 @@ class Scenario(CatalogueEntry):
     network incident from the start.
     """
 
-    kind: ScenarioKind
-    answer: ScenarioAnswer
+    kind: Operation
+    answer: Outcome
     plan: Plan = ()
     question: Awaits | None = None
     onward: Plan = ()

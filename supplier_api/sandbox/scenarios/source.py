@@ -22,10 +22,10 @@ from supplier_api.problems.work import WorkOrder
 from supplier_api.rules.model import Decision, Operation, Outcome, Reason, RuleTrace, Verdict
 from supplier_api.sandbox.scenarios.catalogue import recall
 from supplier_api.sandbox.scenarios.choice import CHOSEN, is_scenario_service, read_scenario
-from supplier_api.sandbox.scenarios.model import Play, ScenarioAnswer, ScenarioKind
+from supplier_api.sandbox.scenarios.model import Play
 from supplier_api.sandbox.tenant_settings import of_this_call
 
-_CHANGES = (ScenarioKind.AMENDMENT, ScenarioKind.CANCELLATION)
+_CHANGES = (Operation.AMENDMENT, Operation.CANCELLATION)
 _t = scenario_default.c
 # Asked at every call.
 _DEFAULTS = CompiledStatement(
@@ -72,7 +72,7 @@ class ScenarioRepository:
         tenant: str,
         operation: Operation,
         gateway_id: int,
-        plays: Mapping[ScenarioKind, Play | None],
+        plays: Mapping[Operation, Play | None],
     ) -> None:
         """Keep what was chosen with a request, by kind; nothing is kept of nothing."""
         plain = {str(kind): play.plain() for kind, play in plays.items() if play}
@@ -119,7 +119,7 @@ class ScenarioOverride:
             return decision
         name = f"scenario {self.play.scenario.name}"
         trace = (*decision.trace, RuleTrace(name, Verdict.MATCHED, dict(self.play.values)))
-        if self.play.scenario.answer is ScenarioAnswer.REJECT:
+        if self.play.scenario.answer is Outcome.REJECT:
             code = ProblemCode(self.play.get("problemCode"))
             reason = Reason(name, code, f"{self.play.get('text')} ({code})")
             return replace(
@@ -131,7 +131,7 @@ class ScenarioOverride:
             )
         if decision.reasons:
             return decision
-        outcome = Outcome(self.play.scenario.answer.value)
+        outcome = self.play.scenario.answer
         return replace(decision, outcome=outcome, rule=name, trace=trace)
 
 
@@ -143,9 +143,9 @@ class ScenarioSource:
     ) -> ScenarioOverride:
         """Return what is chosen for a new problem; it is kept for its later changes too."""
         choice = CHOSEN.get()
-        play = choice.play(ScenarioKind.PROBLEM, *_defaults(uow, caller))
+        play = choice.play(Operation.PROBLEM, *_defaults(uow, caller))
         # A default for changes is looked up when they come: it may be another by then.
-        plays = {ScenarioKind.PROBLEM: play, **{kind: choice.play(kind) for kind in _CHANGES}}
+        plays = {Operation.PROBLEM: play, **{kind: choice.play(kind) for kind in _CHANGES}}
         ScenarioRepository(uow).keep(caller.tenant, Operation.PROBLEM, document["id"], plays)
         return ScenarioOverride(play, document["serviceId"])
 
@@ -164,10 +164,9 @@ class ScenarioSource:
         """
         scenarios = ScenarioRepository(uow)
         kept = scenarios.kept(problem.tenant, Operation.PROBLEM, problem.gateway_id)
-        about = ScenarioKind(kind.value)
-        play = CHOSEN.get().play(about, recall(kept.get(about)), *_defaults(uow, caller))
-        asked = recall(kept.get(ScenarioKind.PROBLEM)) if problem.state.awaits else None
-        plays = {about: play, ScenarioKind.PROBLEM: asked}
+        play = CHOSEN.get().play(kind, recall(kept.get(kind)), *_defaults(uow, caller))
+        asked = recall(kept.get(Operation.PROBLEM)) if problem.state.awaits else None
+        plays = {kind: play, Operation.PROBLEM: asked}
         scenarios.keep(problem.tenant, kind, gateway_id, plays)
         return ScenarioOverride(play, problem.service_id)
 

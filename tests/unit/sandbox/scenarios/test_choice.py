@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
+from supplier_api.rules.model import Operation
 from supplier_api.sandbox.catalogue import WrongChoice
 from supplier_api.sandbox.scenarios.catalogue import BY_NAME, SCENARIOS, recall
 from supplier_api.sandbox.scenarios.choice import Choice, read_choice, read_scenario
-from supplier_api.sandbox.scenarios.model import Play, Scenario, ScenarioKind
+from supplier_api.sandbox.scenarios.model import Play, Scenario
 
 
 def header(text: str, **more: str) -> Choice:
@@ -16,9 +17,7 @@ def header(text: str, **more: str) -> Choice:
     return read_choice({"X-Scenario": text, **{names[name]: said for name, said in more.items()}})
 
 
-def played(
-    choice: Choice, kind: ScenarioKind = ScenarioKind.PROBLEM, *otherwise: Play | None
-) -> Play:
+def played(choice: Choice, kind: Operation = Operation.PROBLEM, *otherwise: Play | None) -> Play:
     """Return what is played for `kind`, which has to be something."""
     play = choice.play(kind, *otherwise)
     assert play is not None
@@ -33,7 +32,7 @@ def test_each_can_be_chosen_by_header_and_by_the_services_name(scenario: Scenari
 
     for choice in (by_header, by_name, by_longer_name):
         assert played(choice, scenario.kind).scenario is scenario
-        others = set(ScenarioKind) - {scenario.kind}
+        others = set(Operation) - {scenario.kind}
         assert [choice.play(kind) for kind in others] == [None, None]
     assert len(f"SCENARIO_{scenario.name}") <= 50
 
@@ -41,7 +40,7 @@ def test_each_can_be_chosen_by_header_and_by_the_services_name(scenario: Scenari
 def test_nothing_is_chosen_by_nothing() -> None:
     choice = read_choice({"X-Scenario": " "}, "SI0000000000123")
 
-    assert [choice.play(kind) for kind in ScenarioKind] == [None, None, None]
+    assert [choice.play(kind) for kind in Operation] == [None, None, None]
 
 
 def test_names_of_orders_are_ignored() -> None:
@@ -59,12 +58,12 @@ def test_a_header_beats_the_services_name_and_that_what_was_set_elsewhere() -> N
     )
     neither = read_choice({})
 
-    assert played(both, ScenarioKind.PROBLEM, default).scenario.name == "SERVICE_PROBLEM_PENDING"
+    assert played(both, Operation.PROBLEM, default).scenario.name == "SERVICE_PROBLEM_PENDING"
     assert (
-        played(neither, ScenarioKind.PROBLEM, None, default).scenario.name
+        played(neither, Operation.PROBLEM, None, default).scenario.name
         == "SERVICE_PROBLEM_CANCELLED"
     )
-    assert played(both, ScenarioKind.AMENDMENT, kept, default).scenario.name == "AMENDMENT_REJECTED"
+    assert played(both, Operation.AMENDMENT, kept, default).scenario.name == "AMENDMENT_REJECTED"
 
 
 def test_parameters_are_read_as_in_a_url() -> None:
@@ -120,7 +119,7 @@ def test_headers_of_a_request_beat_what_was_kept_for_it() -> None:
     kept = read_scenario("AMENDMENT_PENDING_REJECTED?delay=9&problemCode=OTHER&text=No")
     choice = read_choice({"X-Kci-Delay": "1", "X-Problem-Code": "COST_ISSUE"})
 
-    values = played(choice, ScenarioKind.AMENDMENT, kept).values
+    values = played(choice, Operation.AMENDMENT, kept).values
     assert values == {"delay": 1.0, "problemCode": "COST_ISSUE", "text": "No"}
 
 
@@ -130,7 +129,7 @@ def test_a_delay_alone_sets_the_pace_and_chooses_no_answer() -> None:
 
     assert (play.scenario.name, play.delay) == ("SERVICE_PROBLEM_SUCCESSFUL", 4.0)
     assert not play.named
-    assert choice.play(ScenarioKind.AMENDMENT) is None
+    assert choice.play(Operation.AMENDMENT) is None
 
 
 def test_what_is_stored_can_be_read_back() -> None:
