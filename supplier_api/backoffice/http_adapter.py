@@ -1,13 +1,15 @@
 """The adapter `http`: work orders as JSON to a URL of the supplier's, webhooks by a mapping.
 
 An order is a POST, signed as Standard Webhooks says where there is a secret; `webhook-id` is the
-order's id, the same at each attempt. What the answers mean is in docs/back-office.md.
+order's id, the same at each attempt. Where there is a URL to read tickets at, each ticket can be
+looked at too. What the answers mean is in docs/back-office.md.
 """
 
 import base64
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
+from urllib.parse import quote
 
 import orjson
 from pydantic import model_validator
@@ -28,24 +30,47 @@ from supplier_api.backoffice.port import (
     WorkOrder,
 )
 from supplier_api.clock import MachineClock, SystemMachineClock
-from supplier_api.contract import MessageError, load
+from supplier_api.contract import MessageError, RequestRefused, load, read_json
 from supplier_api.contract.codes import ProblemType
-from supplier_api.http_client.calls import HttpResponse, Post, send
+from supplier_api.http_client.calls import HttpResponse, Post, fetch, send
 from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.settings.model import BackOfficeSettings
-from supplier_api.settings.section import ConfigFile, OneLine, Seconds, Secret, SigningSecret, Url
+from supplier_api.settings.section import (
+    ConfigFile,
+    OneLine,
+    Seconds,
+    Secret,
+    SigningSecret,
+    Url,
+    of_form,
+)
 
 JSON = "application/json"
 # Refused for good (as the gateway's answers are read); 409: the order is known already.
 REFUSED = frozenset({400, 413, 422})
 KNOWN = 409
+# In an answer to a look at a ticket: there is none.
+NO_TICKET = frozenset({404, 410})
+TICKET = "{ticket}"
+TICKET_SIZE = 1_048_576  # bytes of a ticket that are read
+ReadUrl = Annotated[
+    Url,
+    of_form(
+        r"https?://[^/{]+/.*\{ticket\}",
+        "a URL with {ticket} in its path or query, as in https://desk.example/tickets/{ticket}",
+    ),
+]
 # In an answer to a probe: not let in.
 NO_ACCESS = frozenset({401, 403})
 
 
 class HttpOptions(AdapterOptions):
-    """Where orders go, how they are signed, and by what webhooks are read. `timeout`: seconds."""
+    """Where orders go, how they are signed, by what webhooks are read, where tickets are.
+
+    `read_as` is the name under which the mapping has what the desk answers to a look at a ticket.
+    `timeout` is in seconds.
+    """
 
     url: Url
     secret: SigningSecret | None = None
@@ -53,6 +78,8 @@ class HttpOptions(AdapterOptions):
     user: OneLine | None = None
     password: Secret | None = None
     mapping_file: Annotated[Path | None, ConfigFile()] = None
+    read_url: ReadUrl | None = None
+    read_as: OneLine | None = None
     ca_file: Annotated[Path | None, ConfigFile()] = None
     timeout: Seconds = 10.0
 
@@ -66,9 +93,21 @@ class HttpOptions(AdapterOptions):
             raise ValueError("user must hold no colon (RFC 7617)")
         return self
 
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        if self.read_url and self.mapping_file is None:
+            raise ValueError("read_url needs mapping_file: it says what the tickets mean")
+        if self.read_as and self.read_url is None:
+            raise ValueError("read_as needs read_url")
+        return self
+
 
 class OrderNotTaken(TryLater):
     """The answer is none that ends an order: it is tried again."""
+
+
+class TicketNotRead(TryLater):
+    """The answer to a look at a ticket does not say what it is."""
 
 
 class HttpBackOffice:
@@ -88,6 +127,9 @@ class HttpBackOffice:
         secret, file = self._options.secret, self._options.mapping_file
         self._signer = Webhook(secret.get_secret_value()) if secret else None
         self._mapping = load_mapping(file) if file else None
+        if self._options.read_url:
+            # Only with it are we an adapter of the kind port.Reads, whose tickets are compared.
+            self.read = self._read_ticket
 
     def submit(self, order: WorkOrder) -> OrderAnswer:
         """POST the order; raises OrderRefused, OrderNotTaken and errors of the network."""
@@ -120,6 +162,29 @@ class HttpBackOffice:
         if self._mapping is None:
             raise MappingFailed("backoffice.options.mapping_file", "is not set")
         return self._mapping.parse(body)
+
+    def _read_ticket(self, ticket: str) -> Snapshot | None:
+        """Look at a ticket; raises TicketNotRead, MappingFailed and errors of the network."""
+        assert self._options.read_url
+        assert self._mapping
+        url = self._options.read_url.replace(TICKET, quote(ticket, safe=""))
+        headers = {"Accept": JSON, **self._access()}
+        with self._watchdog.limit(self._options.timeout) as call:
+            answered = fetch(self._sessions, url, headers, call, TICKET_SIZE)
+        if answered.status in NO_TICKET:
+            return None
+        if answered.status != 200:
+            raise TicketNotRead(
+                f"answered {answered.status}", answered.headers.get("Retry-After"), answered.status
+            )
+        if not answered.complete:
+            raise TicketNotRead("the answer broke off")
+        try:
+            found = read_json(answered.body)
+        except RequestRefused:
+            raise TicketNotRead("the answer is not JSON") from None
+        name = self._options.read_as
+        return self._mapping.snapshot({name: found} if name else found)
 
     def _outbound(self, order: WorkOrder) -> dict[str, Any]:
         """Return the desk's own words for the order, by the mapping's `outbound`."""

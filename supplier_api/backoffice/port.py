@@ -10,13 +10,15 @@ that the adapter is made with. It is published under the entry point group
 Everything that an adapter's author needs can be imported from here.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from importlib.metadata import entry_points
+from traceback import extract_tb
 from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
-from supplier_api.logging import get_logger
+from supplier_api.logging import SafeToLog, get_logger
 from supplier_api.problems.snapshot import (
     EPOCH,
     ChangeDecision,
@@ -158,7 +160,10 @@ class TryLater(Exception):
 
 
 class UnknownAdapter(Exception):
-    """No adapter is published under the name in the settings, or what it declares is wrong."""
+    """There is no adapter of the name in the settings, or none that can be used.
+
+    The text says why, for operators, and nothing of the settings' values.
+    """
 
 
 Factory = Callable[[BackOfficeSettings], BackOffice]
@@ -169,7 +174,7 @@ def load_adapter(
 ) -> BackOffice:
     """Return the adapter that the settings name, one of those published or of `others`.
 
-    Raises UnknownAdapter with the names there are.
+    Raises UnknownAdapter: with the names there are, or why that one cannot be used.
     """
     published = entry_points(group=GROUP)
     if settings.adapter in others:
@@ -179,9 +184,30 @@ def load_adapter(
         raise UnknownAdapter(
             f"backoffice.adapter: {settings.adapter} is not published; expected one of: {names}"
         )
-    factory: Factory = published[settings.adapter].load()
-    declared_kinds(settings.adapter, factory)
-    return factory(settings)
+    with _usable(settings.adapter):
+        factory: Factory = published[settings.adapter].load()
+        declared_kinds(settings.adapter, factory)
+        adapter = factory(settings)
+    if not callable(getattr(adapter, "submit", None)):
+        raise UnknownAdapter(f"backoffice.adapter: {settings.adapter} has no method submit")
+    return adapter
+
+
+@contextmanager
+def _usable(name: str) -> Iterator[None]:
+    """Say of an adapter's own failure what it is and where, as its text may hold a secret."""
+    try:
+        yield
+    except UnknownAdapter:
+        raise
+    except Exception as error:
+        if isinstance(error, SafeToLog | ImportError | SyntaxError):
+            why = str(error)
+        else:
+            at = extract_tb(error.__traceback__)[-1]
+            why = f"{type(error).__name__} at {at.filename}:{at.lineno}"
+        text = f"backoffice.adapter: {name} cannot be used: {why}"
+        raise UnknownAdapter("\n  ".join(text.splitlines())) from error
 
 
 def published_adapters() -> list[str]:

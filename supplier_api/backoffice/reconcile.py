@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from supplier_api.backoffice.mapping_values import MappingFailed
 from supplier_api.backoffice.poller import next_look
-from supplier_api.backoffice.port import Polls, Reads
+from supplier_api.backoffice.port import Polls, Reads, TryLater
 from supplier_api.clock import to_wire
 from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
-from supplier_api.http_client.errors import in_words
+from supplier_api.http_client.errors import why
 from supplier_api.logging import get_logger
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import BACK_OFFICE, Services
@@ -96,7 +97,10 @@ class Reconciler:
     def __init__(self, services: Services, snapshots: Snapshots, adapter: object) -> None:
         """Compare by `adapter`; raises CannotReconcile if it can show no ticket."""
         if not isinstance(adapter, Reads | Polls):
-            raise CannotReconcile(f"the adapter {services.adapter} cannot show its tickets")
+            raise CannotReconcile(
+                f"the adapter {services.adapter} cannot show its tickets: it has neither `read` nor"
+                " `changed` (docs/back-office.md, Looking at tickets)"
+            )
         self._services = services
         self._snapshots = snapshots
         self._adapter: Reads | Polls = adapter
@@ -203,9 +207,9 @@ class Reconciler:
         try:
             snapshot = look(each.ticket)
         except Exception as error:  # noqa: BLE001 - of an adapter: told as a finding
-            log.warning("reconcile.unreadable", ticket=each.ticket, error=in_words(error))
-            why = type(error).__name__
-            return Finding(each.reference, each.state, Drift.UNREADABLE, each.ticket, reason=why)
+            reason = str(error) if isinstance(error, MappingFailed | TryLater) else why(error)
+            log.warning("reconcile.unreadable", ticket=each.ticket, error=reason)
+            return Finding(each.reference, each.state, Drift.UNREADABLE, each.ticket, reason=reason)
         if snapshot is None:
             # One that has not changed is not in a list of changes.
             gone = isinstance(self._adapter, Reads)

@@ -1,4 +1,4 @@
-"""One POST, and the beginning of its answer; an observer may watch it."""
+"""One call, and the beginning of its answer; an observer may watch a POST."""
 
 import html
 import re
@@ -73,10 +73,7 @@ def send(
         with sessions.post(
             post.url, data=post.body, headers=post.headers, read_timeout=call.left()
         ) as response:
-            body = _body(response, limit)
-            answered = HttpResponse(
-                response.status, response.headers, body or b"", complete=body is not None
-            )
+            answered = _read(response, limit)
     except NETWORK_ERRORS as error:
         if ends:
             ends(error_cause(error, call))
@@ -84,6 +81,18 @@ def send(
     if ends:
         ends(answered)
     return answered
+
+
+def fetch(
+    sessions: Sessions,
+    url: str,
+    headers: Mapping[str, str],
+    call: TimedCall,
+    limit: int = BODY_LIMIT,
+) -> HttpResponse:
+    """GET within the time of `call`; otherwise like `send`."""
+    with sessions.get(url, headers=headers, read_timeout=call.left()) as response:
+        return _read(response, limit)
 
 
 def error_cause(error: BaseException, call: TimedCall) -> str:
@@ -97,12 +106,13 @@ def error_cause(error: BaseException, call: TimedCall) -> str:
     return words
 
 
-def _body(response: urllib3.BaseHTTPResponse, limit: int) -> bytes | None:
-    """Read the beginning of the body; None if it breaks off after the status line and headers."""
+def _read(response: urllib3.BaseHTTPResponse, limit: int) -> HttpResponse:
+    """Read the beginning of the body, which may break off after the status line and headers."""
     try:
-        return response.read(limit, decode_content=True)
+        body, complete = response.read(limit, decode_content=True), True
     except NETWORK_ERRORS:
-        return None
+        body, complete = b"", False
+    return HttpResponse(response.status, response.headers, body, complete=complete)
 
 
 class Body(StrEnum):

@@ -73,6 +73,10 @@ class Sessions:
         """
         return self._send("POST", url, data, headers, read_timeout)
 
+    def get(self, url: str, *, headers: Mapping[str, str], read_timeout: float) -> BaseHTTPResponse:
+        """Send a GET request; otherwise like `post`."""
+        return self._send("GET", url, None, headers, read_timeout)
+
     def options(
         self, url: str, *, headers: Mapping[str, str], read_timeout: float
     ) -> BaseHTTPResponse:

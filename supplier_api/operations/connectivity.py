@@ -190,7 +190,9 @@ class ConnectivityCheck:
         try:
             adapter = self._load_back_office(self._settings)
         except UnknownAdapter as error:
-            yield ProbeStep(name, str(error), "install the package that brings the adapter")
+            yield ProbeStep(
+                name, str(error), "`supplier-api plugins` says what is installed, and loads"
+            )
             return
         if not isinstance(adapter, Pings):
             self.not_checked.append("the back office: its adapter has no `ping`")

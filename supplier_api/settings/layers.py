@@ -11,10 +11,23 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path as FilePath
 
-from supplier_api.settings.schema import ANY, TREE, Leaf, Path, Tree, dotted, leaf_at, variable
+from supplier_api.settings.schema import (
+    ANY,
+    OPTIONS,
+    TREE,
+    Leaf,
+    Path,
+    Tree,
+    dotted,
+    leaf_at,
+    variable,
+)
 
 PREFIX = "SUPPLIER_API_"
-NO_OPTIONS = "unknown: the adapter declares no options, or is not installed here"
+NO_OPTIONS = (
+    "unknown: the adapter declares no options, or is not installed here or cannot be loaded:"
+    " `supplier-api plugins` says which"
+)
 NOT_SET = "not set"  # the source of what is set nowhere
 # The source of what follows from other settings.
 WORKED_OUT = "worked out from other settings"
@@ -184,12 +197,24 @@ def _read_variable(
     elif secret is not None and leaf_at(secret, tree).may_stand_in_a_file:
         _read_secret(secret, text, value, layer)
     elif "__" in name and not is_service_link(text):
-        message = unknown(name, _siblings(name, paths), similar=[*PLACE_VARIABLES, *paths])
+        similar = [*PLACE_VARIABLES, *paths]
+        none = _of_no_options(name, tree)
+        message = NO_OPTIONS if none else unknown(name, _siblings(name, paths), similar)
         layer.findings.append(SettingsFinding(name, "environment", message))
     elif not is_service_link(text) and (meant := _meant(name, paths)):
         layer.findings.append(
             SettingsFinding(name, "environment", f"unknown. Did you mean {meant}?")
         )
+
+
+def _of_no_options(name: str, tree: Tree) -> bool:
+    """Tell whether a variable is an option of an adapter that has none, as far as is known."""
+    return any(
+        not isinstance(node, Leaf)
+        and node.get(OPTIONS) == {}
+        and name.startswith(f"{variable((section, OPTIONS))}__")
+        for section, node in tree.items()
+    )
 
 
 def _meant(name: str, paths: Mapping[str, Path]) -> str | None:

@@ -232,19 +232,30 @@ def _findings(
     findings: dict[Path, list[str]] = {}
     for detail in error.errors(include_url=False):
         path = tuple(str(part) for part in detail["loc"])
-        while len(path) > 1 and path not in values and detail["type"] != "missing":
+        while len(path) > 1 and not _known(path, values) and detail["type"] != "missing":
             path = path[:-1]
         findings.setdefault(path, []).append(_message(detail["type"], detail["msg"], path, tree))
     found = [
         SettingsFinding(
             dotted(path),
-            values[path].source if path in values else NOT_SET,
+            _source(path, values),
             " or ".join(dict.fromkeys(messages)) + _shown(path, values, tree),
         )
         for path, messages in findings.items()
     ]
     # What was worked out is wrong because what it was worked out from is.
     return [finding for finding in found if finding.source != WORKED_OUT] or found
+
+
+def _known(path: Path, values: Mapping[Path, Value]) -> bool:
+    """Tell whether a path is of a value, or of a section in which there is one."""
+    return any(each[: len(path)] == path for each in values)
+
+
+def _source(path: Path, values: Mapping[Path, Value]) -> str:
+    """Return where a value came from, or the values of a section that do not fit each other."""
+    found = dict.fromkeys(each.source for at, each in values.items() if at[: len(path)] == path)
+    return "; ".join(found) or NOT_SET
 
 
 # By pydantic's names of what can be wrong, where its own text is no plain English.

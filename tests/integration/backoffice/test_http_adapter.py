@@ -1,6 +1,7 @@
 """The adapter `http` against a server: what it sends, and what each answer means."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,12 @@ import pytest
 from pydantic import ValidationError
 from standardwebhooks import Webhook
 
-from supplier_api.backoffice.http_adapter import HttpBackOffice, HttpOptions, OrderNotTaken
+from supplier_api.backoffice.http_adapter import (
+    HttpBackOffice,
+    HttpOptions,
+    OrderNotTaken,
+    TicketNotRead,
+)
 from supplier_api.backoffice.mapping_values import MappingFailed
 from supplier_api.backoffice.port import (
     BackOffice,
@@ -18,6 +24,7 @@ from supplier_api.backoffice.port import (
     OrderRefused,
     Parses,
     Pings,
+    Reads,
     TryLater,
     load_adapter,
 )
@@ -27,7 +34,7 @@ from supplier_api.problems.work import WorkOrder
 from supplier_api.rules.model import Operation
 from supplier_api.settings.model import BackOfficeSettings
 from tests.integration.delivery.sink import Reaction, Sink, answer, cut_body, hang, serving
-from tests.unit.backoffice.mappings import load, ticket
+from tests.unit.backoffice.mappings import GOOD, load, ticket
 
 SECRET = "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQ="
 ORDER = WorkOrder(
@@ -76,6 +83,7 @@ def test_it_is_published_and_does_what_a_webhook_needs(sink: Sink) -> None:
     assert isinstance(made, HttpBackOffice)
     assert isinstance(made, Parses)
     assert isinstance(made, Pings)
+    assert not isinstance(made, Reads)
 
 
 def test_an_order_is_sent_as_json_that_the_library_verifies(sink: Sink) -> None:
@@ -200,6 +208,73 @@ def test_a_ping_is_answered_by_whoever_lets_us_in(sink: Sink) -> None:
         sink.options_reactions.append(answer(status))
         with pytest.raises(OrderNotTaken, match=str(status)):
             adapter(sink).ping()
+
+
+def reading(sink: Sink, folder: Path, text: str = GOOD, **options: Any) -> HttpBackOffice:
+    load(folder, text, {"done": ticket()})
+    read_url = f"{sink.url}/api/{{ticket}}?expand={{ticket}}"
+    return adapter(sink, mapping_file=folder / "mapping.yaml", read_url=read_url, **options)
+
+
+@pytest.mark.parametrize("read_as", [None, "ticket"])
+def test_a_ticket_is_read_as_a_webhook_about_it(
+    sink: Sink, tmp_path: Path, read_as: str | None
+) -> None:
+    # What a look at a ticket brings has no kind, unlike a webhook.
+    text = GOOD.replace('when: body.kind == "fault"\n', "")
+    made = reading(sink, tmp_path, text, token="desk-token", read_as=read_as)
+    sink.get_reactions.append(says(ticket()["ticket"] if read_as else ticket()))
+
+    assert isinstance(made, Reads)
+    assert [made.read("a/ b")] == made.parse({}, json.dumps(ticket()).encode())
+    (asked,) = sink.others
+    assert asked.path == "/api/a%2F%20b?expand=a%2F%20b"
+    assert asked.headers["authorization"] == "Bearer desk-token"
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_ticket_that_there_is_not(sink: Sink, tmp_path: Path, status: int) -> None:
+    sink.get_reactions.append(answer(status))
+    assert reading(sink, tmp_path).read("T-1") is None
+
+
+@pytest.mark.parametrize(
+    ("reaction", "why"),
+    [
+        (answer(503, Retry_After="90"), "answered 503"),
+        (answer(401), "answered 401"),
+        (answer(302, Location="/elsewhere"), "answered 302"),
+        (answer(204), "answered 204"),
+        (answer(200, b"<html>"), "the answer is not JSON"),
+        (cut_body, "the answer broke off"),
+    ],
+)
+def test_an_answer_that_shows_no_ticket_says_why(
+    sink: Sink, tmp_path: Path, reaction: Reaction, why: str
+) -> None:
+    sink.get_reactions.append(reaction)
+    with pytest.raises(TicketNotRead, match=why):
+        reading(sink, tmp_path).read("T-1")
+
+
+def test_a_look_at_a_ticket_is_given_up_too(sink: Sink, tmp_path: Path) -> None:
+    sink.get_reactions.append(hang)
+    with pytest.raises(NETWORK_ERRORS):
+        reading(sink, tmp_path, timeout=0.2).read("T-1")
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"read_url": "https://desk.example/tickets/"}, "{ticket}"),
+        ({"read_url": "https://{ticket}.example/", "mapping_file": "m.yaml"}, "{ticket}"),
+        ({"read_url": "https://desk.example/{ticket}"}, "read_url needs mapping_file"),
+        ({"read_as": "issue"}, "read_as needs read_url"),
+    ],
+)
+def test_options_of_reading_that_do_not_fit_say_why(options: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(why)):
+        HttpOptions.model_validate({"url": "https://desk.example/orders", **options})
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_every_status_is_held_against_every_state(jira: Path) -> None:
     assert " PENDING       accept, ask-information  ask-information " in row
     assert "of an amendment or a cancellation, Declined rejects it" in lines
     assert "warning: states: no status means COMPLETED" in lines
-    assert lines[-1] == f"{jira}: good, 14 samples, 1 warning"
+    assert lines[-1] == f"{jira}: good, 15 samples, 1 warning"
 
 
 def test_what_leads_nowhere_is_an_error_below_the_table(jira: Path) -> None:
@@ -63,8 +63,8 @@ def test_mistakes_are_told_with_their_place(jira: Path) -> None:
     headline, *findings = ran.stderr.splitlines()
     assert headline == f"Error: {jira}: 2 errors"
     assert findings == [
-        f"  {jira}:13:27: status: no sample has state (did you mean status?)",
-        f"  {jira}:23:9: states.Open: unknown word ACKNOWLEDGE (did you mean ACKNOWLEDGED?)",
+        f"  {jira}:14:27: status: no sample has state (did you mean status?)",
+        f"  {jira}:24:9: states.Open: unknown word ACKNOWLEDGE (did you mean ACKNOWLEDGED?)",
     ]
 
 

@@ -387,7 +387,7 @@ def test_what_an_adapter_raises_is_told_by_its_name(
     console: Console, desk: Desk, give: Callable[[Callable[[], object]], None]
 ) -> None:
     desk.fault = RuntimeError(PERSON)
-    assert "T-1 unreadable RuntimeError" in plain(console.send(COMPARE, COMPARE, do="look").text)
+    assert "T-1 unreadable runtime error" in plain(console.send(COMPARE, COMPARE, do="look").text)
     refused = console.refused(TICKETS, TICKETS, 502, ticket="T-1", **WHY)
     assert "the adapter simulated raised RuntimeError" in refused
     assert PERSON not in refused

@@ -36,6 +36,7 @@ class Sink:
     others: list[Request] = field(default_factory=list)
     kci_reactions: deque[Reaction] = field(default_factory=deque)
     token_reactions: deque[Reaction] = field(default_factory=deque)
+    get_reactions: deque[Reaction] = field(default_factory=deque)
     options_reactions: deque[Reaction] = field(default_factory=deque)
     # What it says the time is; empty for the time that it is.
     date: str = ""
@@ -81,15 +82,15 @@ class Handler(BaseHTTPRequestHandler):
         reaction(self)
 
     def do_GET(self) -> None:
-        self.server.sink.others.append(Request(self.path, {}, b"", self.client_address))
-        answer(200)(self)
+        self._other(self.server.sink.get_reactions, answer(200))
 
     def do_OPTIONS(self) -> None:
-        sink = self.server.sink
+        self._other(self.server.sink.options_reactions, answer(405))
+
+    def _other(self, reactions: deque[Reaction], usual: Reaction) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        sink.others.append(Request(self.path, headers, b"", self.client_address))
-        reactions = sink.options_reactions
-        (reactions.popleft() if reactions else answer(405))(self)
+        self.server.sink.others.append(Request(self.path, headers, b"", self.client_address))
+        (reactions.popleft() if reactions else usual)(self)
 
     def date_time_string(self, timestamp: float | None = None) -> str:
         return self.server.sink.date or super().date_time_string(timestamp)

@@ -1,11 +1,15 @@
 """Tickets that are looked at: what no webhook told is applied, once, and what differs is listed."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from supplier_api.backoffice.contract import settings_of
+from supplier_api.backoffice.http_adapter import HttpBackOffice, HttpOptions
 from supplier_api.backoffice.poller import Poller
 from supplier_api.backoffice.port import Polls, Reads
 from supplier_api.backoffice.reconcile import (
@@ -18,8 +22,11 @@ from supplier_api.backoffice.reconcile import (
 from supplier_api.problems.snapshot import Snapshot, TicketState, Wanted
 from supplier_api.problems.snapshots import SnapshotResult
 from supplier_api.problems.ticket_repository import PollCursor, PollRepository
+from tests.integration.delivery.sink import answer, serving
 from tests.integration.problems.rig import REPAIRED, Rig
 from tests.integration.problems.test_snapshots import Desk, desk_of
+from tests.unit.backoffice.mappings import load as load_mapping
+from tests.unit.backoffice.mappings import ticket
 
 EVERY = timedelta(seconds=30)
 OVERLAP = timedelta(seconds=120)
@@ -185,11 +192,33 @@ def test_what_a_ticket_says_is_listed_and_applied(rig: Rig, system: type[Tickets
     assert findings(rest) == []
 
 
+def test_the_last_webhook_may_be_lost_where_http_reads_tickets(rig: Rig, tmp_path: Path) -> None:
+    desk = desk_of(rig)
+    load_mapping(tmp_path)
+    with serving() as sink:
+        options = HttpOptions(
+            url=f"{sink.url}/orders",
+            mapping_file=tmp_path / "mapping.yaml",
+            read_url=f"{sink.url}/tickets/{{ticket}}",
+        )
+        reconciler = Reconciler(
+            rig.services, desk.snapshots, HttpBackOffice(settings_of("http", options))
+        )
+        shown = json.dumps(ticket(ours=rig.problem().reference)).encode()
+        sink.get_reactions += [answer(500), answer(200, b"{}"), answer(200, shown)]
+        found = [each for _ in range(3) for each in reconciler.run(fix=True)]
+
+    assert [each.drift for each in found] == [Drift.UNREADABLE, Drift.UNREADABLE, Drift.APPLIED]
+    assert [each.reason for each in found[:2]] == ["answered 500", "when: there is no kind"]
+    assert str(rig.problem().state) == "RESOLVED"
+
+
 def test_what_cannot_be_mended_is_listed(rig: Rig) -> None:
     rest = Rest(desk_of(rig), Readable())
     assert [each.drift for each in findings(rest)] == [Drift.GONE]
     rest.tickets.broken = True
-    assert [each.drift for each in findings(rest)] == [Drift.UNREADABLE]
+    (unreadable,) = findings(rest)
+    assert (unreadable.drift, unreadable.reason) == (Drift.UNREADABLE, "connection error")
     rest.tickets.broken = False
     rest.tickets.set(rig, 5, "HELD")
     (incomplete,) = findings(rest, fix=True)

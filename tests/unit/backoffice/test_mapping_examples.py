@@ -78,3 +78,11 @@ def test_the_page_tells_every_key_and_state() -> None:
     page = (EXAMPLES.parents[1] / "docs" / "mapping.md").read_text(encoding="utf-8")
     told = set(re.findall(r"`(\w+)`", page))
     assert {*REQUIRED_KEYS, *OPTIONAL_KEYS, *STATE_KEYS, *CHANGE_KEYS, *TicketState} <= told
+
+
+def test_an_issue_of_jira_means_the_same_in_a_webhook_and_looked_at() -> None:
+    jira = load_mapping(EXAMPLES / "jira" / "mapping.yaml")
+    samples = jira.samples
+    told, looked_at = samples["samples/02-work-in-progress.json"], samples["samples/looked-at.json"]
+
+    assert jira.snapshot(told) == jira.snapshot(looked_at)

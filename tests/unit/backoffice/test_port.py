@@ -1,10 +1,16 @@
 """How the adapter to the supplier's own systems is found."""
 
+import re
+from importlib.metadata import EntryPoint, EntryPoints
+from typing import NoReturn
+
 import pytest
 
+from supplier_api.backoffice import port
 from supplier_api.backoffice.manual import ManualBackOffice
 from supplier_api.backoffice.port import (
     DEFAULT_KINDS,
+    GROUP,
     ORDER_KINDS,
     Comments,
     Notice,
@@ -19,7 +25,7 @@ from supplier_api.backoffice.port import (
     wanted_kinds,
 )
 from supplier_api.backoffice.pull import PullBackOffice
-from supplier_api.rules.model import Operation
+from supplier_api.rules.model import BookError, BookFinding, Operation
 from supplier_api.settings.model import BackOfficeSettings
 
 ORDER = WorkOrder(
@@ -102,3 +108,47 @@ def test_who_fetches_is_told_everything_and_sent_nothing() -> None:
 
     assert wanted_kinds(settings) == frozenset(ORDER_KINDS)
     assert isinstance(load_adapter(settings), PullBackOffice)
+
+
+class Broken:
+    """An adapter with a fault in what makes it."""
+
+    def __init__(self, settings: BackOfficeSettings) -> None:
+        raise KeyError(f"a secret of {settings.adapter}")
+
+
+class Unloadable(EntryPoint):
+    """What is published and cannot be imported."""
+
+    def load(self) -> object:
+        raise ModuleNotFoundError("No module named 'jsonn'")
+
+
+def unmapped(_settings: BackOfficeSettings) -> NoReturn:
+    raise BookError([BookFinding("mapping.yaml", 3, 1, "states: missing")])
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        (Broken, rf"cannot be used: KeyError at {re.escape(__file__)}:\d+$"),
+        (lambda _: object(), "has no method submit$"),
+        (unmapped, "cannot be used: mapping.yaml:3:1: states: missing$"),
+    ],
+)
+def test_an_adapter_that_cannot_be_made_says_why_and_no_secret(
+    monkeypatch: pytest.MonkeyPatch, made: object, why: str
+) -> None:
+    monkeypatch.setattr("supplier_api.backoffice.manual.ManualBackOffice", made)
+
+    with pytest.raises(UnknownAdapter, match=why) as refused:
+        load_adapter(BackOfficeSettings(adapter="manual", pace="manual"))
+    assert "secret" not in str(refused.value)
+
+
+def test_an_adapter_that_cannot_be_imported_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    published = EntryPoints([Unloadable("mine", "a:B", GROUP)])
+    monkeypatch.setattr(port, "entry_points", lambda **_: published)
+
+    with pytest.raises(UnknownAdapter, match="mine cannot be used: No module named 'jsonn'"):
+        load_adapter(BackOfficeSettings(adapter="mine", pace="manual"))

@@ -159,3 +159,30 @@ def test_an_adapter_without_options_takes_none(folder: Path, adapter: str) -> No
 
     assert {each.name for each in told} == {"backoffice.options.url", "backoffice.options.token"}
     assert "declares no options, or is not installed" in told[0].message
+
+
+@pytest.mark.parametrize("adapter", ["simulated", "desc", "desk"])
+def test_an_adapter_that_cannot_be_loaded_is_blamed_and_not_the_name_of_its_option(
+    desk: Path, adapter: str
+) -> None:
+    """Neither a misspelt adapter nor one that cannot be imported says what its options are."""
+    Path(sys.path[0], "desk_adapter.py").write_text("import no_such_module")
+    url = "SUPPLIER_API__BACKOFFICE__OPTIONS__URL"
+
+    (told,) = findings(desk, SUPPLIER_API__BACKOFFICE__ADAPTER=adapter, **{url: "https://x"})
+
+    assert told.name == url
+    assert "cannot be loaded: `supplier-api plugins` says which" in told.message
+    assert "Did you mean" not in told.message
+
+
+def test_options_that_do_not_fit_each_other_are_named_with_where_they_stand(folder: Path) -> None:
+    names = {f"SUPPLIER_API__BACKOFFICE__OPTIONS__{name}": "u" for name in ("USER", "TOKEN")}
+    (folder / "sandbox.toml").write_text(
+        '[backoffice]\nadapter = "http"\n[backoffice.options]\nurl = "https://desk.example"\n'
+    )
+
+    (told,) = findings(folder, **names)
+
+    assert (told.name, told.message) == ("backoffice.options", "user and password go together")
+    assert all(name in told.source for name in (*names, "sandbox.toml"))
