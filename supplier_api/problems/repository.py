@@ -359,12 +359,6 @@ class ProblemRepository:
         rows = self._connection.execute(select(*COLUMNS).order_by(_t.id.desc()).limit(limit))
         return [problem_of(row) for row in rows]
 
-    def of_incident(self, code: str, after: int, limit: int) -> list[ServiceProblem]:
-        """Return the first problems behind row id `after` that are part of an incident."""
-        query = select(*COLUMNS).where(_t.incident == code, _t.id > after)
-        rows = self._connection.execute(query.order_by(_t.id).limit(limit))
-        return [problem_of(row) for row in rows]
-
 
 def is_gateway_id(name: str) -> bool:
     """Return whether `name` can be an id of the gateway."""

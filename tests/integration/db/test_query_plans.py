@@ -100,7 +100,7 @@ SEARCHES: dict[str, Callable[[UnitOfWork], object]] = {
     "waiting and failed webhooks": lambda uow: InboxRepository(uow).listed(None, 20),
     "newest webhooks": lambda uow: InboxRepository(uow).newest(None, 50),
     "older webhooks": lambda uow: InboxRepository(uow).newest(10, 50),
-    "problems of an incident": lambda uow: ProblemRepository(uow).of_incident("INC1", 1, 50),
+    "problems of an incident": lambda uow: IncidentRepository(uow).members("INC1", 1, 50),
     "what was told last": lambda uow: MessageRepository(uow).last_of([1, 2, 3], "gateway"),
     "doubtful": lambda uow: ConsistencyQueries(uow).doubtful(20),
     "late changes": lambda uow: ConsistencyQueries(uow).late_changes("gateway", 20),
