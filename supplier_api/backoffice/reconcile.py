@@ -16,15 +16,14 @@ from supplier_api.backoffice.poller import next_look
 from supplier_api.backoffice.port import Polls, Reads, TryLater
 from supplier_api.clock import to_wire
 from supplier_api.db import UnitOfWork
-from supplier_api.db.operator_actions import Action, OperatorActionRepository
-from supplier_api.http_client.errors import why
+from supplier_api.db.operator_actions import Action, Operator, OperatorActionRepository
+from supplier_api.http_client.errors import in_words, why
 from supplier_api.logging import get_logger
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import BACK_OFFICE, Services
 from supplier_api.problems.snapshot import Snapshot
 from supplier_api.problems.snapshots import Preview, SnapshotResult, Snapshots
 from supplier_api.problems.ticket_repository import (
-    ApartTicket,
     OpenTicket,
     PollRepository,
     TicketRepository,
@@ -115,10 +114,13 @@ class Reconciler:
             if (finding := self._compare(each, look, fix=fix)) is not None:
                 yield finding
 
-    def run_part(self, after: int, most: int, seconds: float, *, fix: bool) -> ComparedPart:
+    def run_part(
+        self, after: int, most: int, seconds: float, by: Operator | None = None
+    ) -> ComparedPart:
         """Compare up to `most` problems behind row id `after`, as far as that gets in `seconds`.
 
-        For somebody who waits. Raises CannotReconcile if the adapter cannot read single tickets.
+        For somebody who waits. With `by` what a ticket says is applied, and recorded as theirs with
+        its events. Raises CannotReconcile if the adapter cannot read single tickets.
         """
         if not isinstance(self._adapter, Reads):
             name = self._services.adapter
@@ -133,7 +135,7 @@ class Reconciler:
             if each.problem_id != after and (number >= most or clock.monotonic() > ends):
                 return ComparedPart(findings, number, after)
             number, after = number + (each.problem_id != after), each.problem_id
-            if (finding := self._compare(each, look, fix=fix)) is not None:
+            if (finding := self._compare(each, look, fix=by is not None, by=by)) is not None:
                 findings.append(finding)
         return ComparedPart(findings, number, None)
 
@@ -153,25 +155,30 @@ class Reconciler:
             if apart is None:
                 raise NothingToLookAt(f"the ticket {ticket} is not apart any more")
             result = self._snapshots.apply(uow, snapshot)
-            self._record(uow, who, reason, apart, result)
+            about = {"ticket": ticket, "was": apart.cause, "result": result}
+            self._record(uow, Operator(who, reason), "ticket read", apart.problem_id, about)
             return result
 
         return self._services.store.write(work)
 
     def _record(
-        self, uow: UnitOfWork, who: str, reason: str, apart: ApartTicket, result: SnapshotResult
+        self,
+        uow: UnitOfWork,
+        by: Operator,
+        action: str,
+        problem_id: int | None,
+        about: Mapping[str, Any],
     ) -> None:
-        about = {"ticket": apart.ticket, "was": apart.cause, "result": result}
-        of = ProblemRepository(uow).get(apart.problem_id) if apart.problem_id else None
+        of = ProblemRepository(uow).get(problem_id) if problem_id else None
         OperatorActionRepository(uow).add(
             Action(
                 self._services.machine.now(),
-                who,
-                "ticket read",
-                reason,
+                by.who,
+                action,
+                by.reason,
                 destination=BACK_OFFICE,
                 tenant=of.tenant if of else None,
-                problem_id=apart.problem_id,
+                problem_id=problem_id,
                 detail=about,
             )
         )
@@ -200,7 +207,9 @@ class Reconciler:
                 newest[snapshot.ticket] = snapshot
         return newest.get
 
-    def _compare(self, each: OpenTicket, look: Look, *, fix: bool) -> Finding | None:
+    def _compare(
+        self, each: OpenTicket, look: Look, *, fix: bool, by: Operator | None = None
+    ) -> Finding | None:
         """Return how one problem differs from its ticket; None if it does not."""
         if each.ticket is None:
             return None if each.under_way else Finding(each.reference, each.state, Drift.NO_TICKET)
@@ -217,11 +226,19 @@ class Reconciler:
             return here if gone else None
         preview = self._services.store.read(lambda uow: self._snapshots.preview(uow, snapshot))
         if preview.result is SnapshotResult.APPLIED and fix:
-            preview = self._apply(snapshot, preview)
+            preview = self._apply(snapshot, preview, by)
         return _finding(each, snapshot, preview, applied=fix)
 
-    def _apply(self, snapshot: Snapshot, preview: Preview) -> Preview:
-        result = self._snapshots.take(snapshot)
+    def _apply(self, snapshot: Snapshot, preview: Preview, by: Operator | None) -> Preview:
+        def work(uow: UnitOfWork) -> SnapshotResult:
+            result = self._snapshots.apply(uow, snapshot)
+            known = TicketRepository(uow, self._services.adapter).find(snapshot.ticket)
+            if by and known and result is SnapshotResult.APPLIED:
+                about = {"ticket": snapshot.ticket, "events": preview.events}
+                self._record(uow, by, "ticket applied", known.owner.problem_id, about)
+            return result
+
+        result = self._services.store.write(work)
         if result is not SnapshotResult.APART:
             return Preview(result, preview.events)
         # Why is known now; it is what the preview could not see.

@@ -14,14 +14,15 @@ from supplier_api.cli.options import WholeNumber, age, operator, with_json
 from supplier_api.cli.output import print_either, print_json, print_rows
 from supplier_api.contract import MessageError
 from supplier_api.contract.codes import ProblemCode, ResolutionCode, Status
-from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import Operator
 from supplier_api.http.backoffice.schemas import read_event
 from supplier_api.operations.status_messages import silent_after
 from supplier_api.problems import view
 from supplier_api.problems.backoffice_events import BackOfficeEvents
+from supplier_api.problems.disclosure import record_search
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS, Event
 from supplier_api.problems.model import Base, ServiceProblem
+from supplier_api.problems.problem_search import WORDS_MAX, WantedProblems, newest
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import Services
 from supplier_api.problems.silent import SilentProblems
@@ -65,6 +66,13 @@ def problem() -> None:
     "--silent", is_flag=True, help="Only open ones that are silent: as `status` counts them."
 )
 @click.option(
+    "--text",
+    metavar="WORDS",
+    help="Only those whose description, notes, hazards and restrictions have all these words."
+    " They are personal: who searched, why, and what was found is recorded.",
+)
+@click.option("--reason", help="Why you look for --text; recorded with who did it.")
+@click.option(
     "--limit",
     type=WholeNumber(1),
     default=50,
@@ -77,26 +85,29 @@ def list_problems(
     tenant: str | None,
     older_than: str | None,
     silent: bool,
+    text: str | None,
+    reason: str | None,
     limit: int,
     as_json: bool,
 ) -> None:
     """List problems, the newest first; silent ones the longest first."""
     oldest = age(older_than, "--older-than") if older_than else None
-    if silent and (state or tenant or older_than):
+    if silent and (state or tenant or older_than or text):
         raise click.UsageError("--silent goes with --limit only")
+    if bool(text) != bool(reason):
+        raise click.UsageError("--text goes with --reason, and that with --text only")
+    words = _words(text)
     settings = load_settings()
-    with reading(settings) as services:
+    with (changing if words else reading)(settings) as services:
         before = services.business.now(tenant or "") - oldest if oldest else None
-
-        def read(uow: UnitOfWork) -> list[ServiceProblem]:
-            if silent:
-                now = services.business.now("")
-                return SilentProblems(uow, now, silent_after(settings.status)).listed(limit)
-            return ProblemRepository(uow).listed(
-                state=state, tenant=tenant, before=before, limit=limit
-            )
-
-        found = services.store.read(read)
+        if silent:
+            now, after = services.business.now(""), silent_after(settings.status)
+            found = services.store.read(lambda uow: SilentProblems(uow, now, after).listed(limit))
+        else:
+            wanted = WantedProblems(state, tenant, before=before, words=words)
+            found = newest(services.store, wanted, limit)
+        if words:
+            record_search(services, found, Operator(operator(), reason or ""))
         if not found and tenant:
             services.store.read(lambda uow: check_tenant(uow, tenant))
     rows = [view.summary(each) for each in found]
@@ -104,9 +115,16 @@ def list_problems(
         print_json(rows)
         return
     names = ("reference", "status", "tenant", "gatewayId", "serviceId", "created")
-    narrowed = state or tenant or older_than or silent
+    narrowed = state or tenant or older_than or silent or text
     none = "no problem fits these options" if narrowed else "there are no problems"
     print_rows([[str(row[name]) for name in names] for row in rows], none)
+
+
+def _words(text: str | None) -> list[str]:
+    words = (text or "").split()
+    if text is not None and not 0 < len(words) <= WORDS_MAX:
+        raise click.BadParameter(f"expected 1 to {WORDS_MAX} words", param_hint="--text")
+    return words
 
 
 @problem.command(epilog=example("supplier-api problem show SP_0000000001"))

@@ -61,6 +61,8 @@ _ACTIONS: Mapping[str, str] = {
     "kci skip": "withdrew a KCI",
     "work-order replay": "had a work order sent again",
     "work-order skip": "gave a work order up",
+    "ticket read": "had its ticket looked at again",
+    "ticket applied": "had it compared with its ticket, and what that says applied",
 }
 _LEVELS = {"delivered": "ok", "queued": "busy", "parked": "warn", "skipped": "idle"}
 SHOWN = 12  # messages of a lane

@@ -56,6 +56,7 @@ __all__ = [
     "fault",
     "inbox",
     "incident",
+    "incident_left",
     "incident_scope",
     "incident_service",
     "journal",
@@ -427,6 +428,21 @@ incident_service = Table(
     Column("incident_id", ForeignKey("incident.id"), primary_key=True),
     Column("service_id", String(50), primary_key=True),
     Index("ix_incident_service_service_id", "service_id"),
+)
+
+# The problems that were part of an incident, and when they last left it (machine time). A row goes
+# with its problem, which the release before removes without knowing of this table.
+incident_left = Table(
+    "incident_left",
+    metadata,
+    Column("incident_id", ForeignKey("incident.id"), primary_key=True),
+    Column(
+        "problem_id",
+        ForeignKey("service_problem.id", ondelete="CASCADE"),
+        primary_key=True,
+        index=True,
+    ),
+    Column("at", InstantColumn, nullable=False),
 )
 
 # What else an incident is over: area, exchange, specification (problems/incident_coverage.py).

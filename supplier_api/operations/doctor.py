@@ -312,7 +312,7 @@ def _ask(settings: Settings, services: Services, inventory: TimedInventory, repo
     """Ask for the service of the newest problem: only of that one it is sure that it exists."""
 
     def newest(uow: UnitOfWork) -> list[tuple[str, str, str]]:
-        found = ProblemRepository(uow).listed(state=None, tenant=None, before=None, limit=1)
+        found = ProblemRepository(uow).listed(limit=1)
         return [(each.tenant, each.service_id, each.reference) for each in found]
 
     problems = services.store.read(newest)

@@ -1,4 +1,4 @@
-"""The problems that are part of an incident, and what each tenant was told last."""
+"""The problems that are or were part of an incident, and what each tenant was told last."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from supplier_api.clock import to_wire
 from supplier_api.db import UnitOfWork
 from supplier_api.outbox.messages import LastMessage, MessageRepository
 from supplier_api.problems import view
+from supplier_api.problems.incident_repository import IncidentRepository
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import GATEWAY
 
@@ -13,12 +14,19 @@ from supplier_api.problems.services import GATEWAY
 def members(uow: UnitOfWork, code: str, after: int, limit: int) -> list[dict[str, Any]]:
     """Return up to `limit` problems behind row id `after`, as plain JSON values, by row id.
 
-    `told` is the last KCI of each, whatever it was about; None before the first.
+    `left` is when it left, None while it is part of it; `told` is the last KCI of each, whatever it
+    was about, None before the first.
     """
-    problems = ProblemRepository(uow).of_incident(code, after, limit)
-    last = MessageRepository(uow).last_of([each.id for each in problems], GATEWAY)
+    found = IncidentRepository(uow).members(code, after, limit)
+    last = MessageRepository(uow).last_of(list(found), GATEWAY)
     return [
-        {"id": each.id, **view.summary(each), "told": _told(last.get(each.id))} for each in problems
+        {
+            "id": problem_id,
+            **view.summary(ProblemRepository(uow).get(problem_id)),
+            "left": to_wire(left) if left else None,
+            "told": _told(last.get(problem_id)),
+        }
+        for problem_id, left in found.items()
     ]
 
 

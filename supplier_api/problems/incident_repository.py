@@ -14,6 +14,7 @@ from sqlalchemy import (
     func,
     insert,
     literal_column,
+    null,
     or_,
     select,
     tuple_,
@@ -23,7 +24,13 @@ from sqlalchemy import (
 from sqlalchemy.sql import ColumnElement
 
 from supplier_api.db.compiled_statements import CompiledStatement, UnitOfWork
-from supplier_api.db.tables import incident, incident_scope, incident_service, service_problem
+from supplier_api.db.tables import (
+    incident,
+    incident_left,
+    incident_scope,
+    incident_service,
+    service_problem,
+)
 from supplier_api.db.upsert import insert_for
 from supplier_api.problems.incident_coverage import (
     SCOPE_COLUMNS,
@@ -38,6 +45,7 @@ from supplier_api.problems.repository import INCIDENTS_LOCK
 _p = service_problem.c
 _i = incident.c
 _covered = incident_service.c
+_left = incident_left.c
 _scope = incident_scope.c
 _COVERING = CompiledStatement(union_all(*incidents_covering()))
 # Problems that could join. Written as in the partial indexes, of which each finds its own.
@@ -144,6 +152,30 @@ class IncidentRepository:
             update(incident).where(_i.code == code, _i.ended.is_(None)), {"ended": at}
         )
         return ended.rowcount > 0
+
+    def note_left(self, code: str, problem_id: int, at: datetime) -> None:
+        """Store that a problem has left an incident, for the last time so far."""
+        row_id = select(_i.id).where(_i.code == code).scalar_subquery()
+        values = {"incident_id": row_id, "problem_id": problem_id, "at": at}
+        add = insert_for(self._connection.dialect.name, incident_left).values(values)
+        self._connection.execute(
+            add.on_conflict_do_update(
+                index_elements=["incident_id", "problem_id"], set_={"at": add.excluded.at}
+            )
+        )
+
+    def members(self, code: str, after: int, limit: int) -> dict[int, datetime | None]:
+        """Return row ids above `after` of problems that are or were in the incident, in order.
+
+        With each goes when it left, None for one that is in it.
+        """
+        linked = select(_p.id, null().label("at")).where(_p.incident == code)
+        left = select(_left.problem_id, _left.at).join(incident, _left.incident_id == _i.id)
+        found: dict[int, datetime | None] = {}
+        for query, of in ((left.where(_i.code == code), _left.problem_id), (linked, _p.id)):
+            rows = self._connection.execute(query.where(of > after).order_by(of).limit(limit))
+            found.update((row[0], row[1]) for row in rows)
+        return dict(sorted(found.items())[:limit])
 
     def lasting(self, code: str) -> bool:
         """Return whether the incident lasts."""

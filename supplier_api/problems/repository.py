@@ -1,7 +1,6 @@
 """The repository of service problems."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
@@ -355,29 +354,9 @@ class ProblemRepository:
         query = select(_t.id).where(_t.tenant == tenant).limit(1)
         return self._connection.execute(query).scalar() is not None
 
-    def listed(
-        self,
-        *,
-        state: str | None = None,
-        tenant: str | None = None,
-        before: datetime | None = None,
-        limit: int = 50,
-    ) -> list[ServiceProblem]:
-        """Return the newest problems: in a state, of a tenant, created before an instant."""
-        query = select(*COLUMNS)
-        if state:
-            query = query.where(status_column() == state)
-        if tenant:
-            query = query.where(_t.tenant == tenant)
-        if before:
-            query = query.where(_t.created < before)
-        rows = self._connection.execute(query.order_by(_t.id.desc()).limit(limit))
-        return [problem_of(row) for row in rows]
-
-    def of_incident(self, code: str, after: int, limit: int) -> list[ServiceProblem]:
-        """Return the first problems behind row id `after` that are part of an incident."""
-        query = select(*COLUMNS).where(_t.incident == code, _t.id > after)
-        rows = self._connection.execute(query.order_by(_t.id).limit(limit))
+    def listed(self, limit: int) -> list[ServiceProblem]:
+        """Return the newest problems."""
+        rows = self._connection.execute(select(*COLUMNS).order_by(_t.id.desc()).limit(limit))
         return [problem_of(row) for row in rows]
 
 

@@ -19,6 +19,7 @@ from supplier_api.contract.limits import CHARACTERISTICS_MAX
 from supplier_api.db import UnitOfWork
 from supplier_api.outbox.model import LaneRow, NewLane, NewMessage
 from supplier_api.outbox.repository import LaneRepository
+from supplier_api.problems.incident_repository import IncidentRepository
 from supplier_api.problems.kci import (
     NO_CONTENT,
     KciContent,
@@ -77,6 +78,7 @@ class Transition:
         self.services = services
         self.uow = uow
         self.problem = problem
+        self._incident = problem.state.incident
         self._cause = cause
         self.now = services.business.now(problem.tenant)
         # The body of each KCI, with the reference of the change or resolution that it is about.
@@ -182,6 +184,9 @@ class Transition:
             self._open_lanes(orders_from, gateway_asked=gateway_asked)
             return
         ProblemRepository(self.uow).save(self.problem)
+        if self._incident and self._incident != self.problem.state.incident:
+            at = self.services.machine.now()
+            IncidentRepository(self.uow).note_left(self._incident, self.problem.id, at)
         if gateway_asked or self._kcis:
             self._queue_kcis(gateway_asked, not_before)
         if self._orders:

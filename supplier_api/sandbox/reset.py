@@ -35,6 +35,7 @@ _BY_PROBLEM = (
     tables.work_item,
 )
 _OF_NOBODY = (
+    tables.incident_left,
     tables.incident_scope,
     tables.incident_service,
     tables.incident,

@@ -1,6 +1,7 @@
-"""The problems: searched by any of their names, listed by filters that a link can hold."""
+"""The problems: searched by names and by texts, listed by filters that a link can hold."""
 
 import re
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -8,26 +9,28 @@ from flask import Response, redirect, render_template, request, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
-from supplier_api.console import live
+from supplier_api.console import acts, live
 from supplier_api.console.context import here
 from supplier_api.console.pages.problem import blueprint
 from supplier_api.contract.codes import Status
 from supplier_api.http.backoffice.schemas import NAME_MAX
 from supplier_api.operations.status_messages import silent_after
 from supplier_api.problems import view
+from supplier_api.problems.disclosure import record_search
 from supplier_api.problems.model import Base
 from supplier_api.problems.problem_search import (
     NOT_OVER,
+    WORDS_MAX,
     ProblemsPage,
     WantedProblems,
     page_of,
 )
-from supplier_api.problems.repository import WINDOW
 from supplier_api.problems.silent import SilentProblems
 
 __all__ = ["blueprint"]
 
 LIMIT = 50
+TEXT_MAX = 200
 FILTERS = ("state", "tenant", "service", "ticket", "age")
 STATES = [Base.UNDECIDED.value, *(status.value for status in Status)]
 AGES = {
@@ -58,7 +61,7 @@ SAVED: tuple[tuple[str, dict[str, str]], ...] = (
 @blueprint.get("/")
 def listed() -> str | AnyResponse:
     """Show problems: those of a name (`q`), silent ones, or those that fit the filters."""
-    given = _given()
+    given = _given(request.args)
     if name := given.get("q"):
         return _named(name)
     kept = _kept(given)
@@ -72,9 +75,23 @@ def listed() -> str | AnyResponse:
 @blueprint.get("/news")
 def listed_news() -> Response:
     """Answer what changed in a list."""
-    asked = _asked(_given())
+    asked = _asked(_given(request.args))
     url = url_for(".listed_news", **asked)
     return live.answer("problems", url, lambda: _rows(_found(asked), _kept(asked)))
+
+
+@blueprint.post("/text")
+def search_text() -> str:
+    """Show the problems whose texts have some words; who looked for them, and why, is recorded."""
+    by, text = acts.by(), acts.field("text")
+    if not 0 < len(words := text.split()) <= WORDS_MAX or len(text) > TEXT_MAX:
+        expected = f"text: expected 1 to {WORDS_MAX} words of {TEXT_MAX} characters at most"
+        raise acts.ActRefused(expected, status=422)
+    given = _given(request.form)
+    page = _page(given, words)
+    record_search(here().services, page.problems, by)
+    part = _rows(page, {}, text=text, reason=by.reason, narrows=_kept(given))
+    return _list(Markup(part), given=given, kept=_kept(given))  # noqa: S704 - ours
 
 
 def _named(name: str) -> str | AnyResponse:
@@ -84,14 +101,14 @@ def _named(name: str) -> str | AnyResponse:
     if len(found) == 1:
         return redirect(url_for(".show", name=found[0].reference))
     refused = [] if found else store.read(lambda uow: view.refused(uow, name))
-    part = "" if refused else _rows(ProblemsPage(found), {}, name)
+    part = "" if refused else _rows(ProblemsPage(found), {}, name=name)
     return _list(Markup(part), given={"q": name}, kept={}, refused=refused)  # noqa: S704 - ours
 
 
-def _given() -> dict[str, str]:
-    """Return what the address asks for."""
+def _given(source: Mapping[str, str]) -> dict[str, str]:
+    """Return what an address or a form asks for."""
     # PostgreSQL cannot look for a NUL.
-    said = {name: value.replace("\0", "").strip() for name, value in request.args.items()}
+    said = {name: value.replace("\0", "").strip() for name, value in source.items()}
     return {name: value for name, value in said.items() if value}
 
 
@@ -109,8 +126,10 @@ def _found(asked: dict[str, str]) -> ProblemsPage:
     return _silent() if "silent" in asked else _page(asked)
 
 
-def _rows(page: ProblemsPage, kept: dict[str, str], name: str = "") -> str:
-    return render_template("problems/rows.html", page=page, kept=kept, name=name, window=WINDOW)
+def _rows(page: ProblemsPage, kept: dict[str, str], **more: Any) -> str:
+    """Return a list: of filters that are `kept`, of a `name`, or of a `text` (more)."""
+    values = {"name": "", "text": "", "reason": "", "narrows": {}, **more}
+    return render_template("problems/rows.html", page=page, kept=kept, **values)
 
 
 def _list(part: Markup, **more: Any) -> str:
@@ -121,11 +140,12 @@ def _list(part: Markup, **more: Any) -> str:
         not_over=NOT_OVER,
         ages=AGES,
         saved=SAVED,
+        text_max=TEXT_MAX,
         **{"refused": [], **more},
     )
 
 
-def _page(given: dict[str, str]) -> ProblemsPage:
+def _page(given: dict[str, str], words: Sequence[str] = ()) -> ProblemsPage:
     tenant = given.get("tenant")
     before = None
     if age := re.fullmatch(r"([0-9]{1,4})([hd])", given.get("age", ""), re.ASCII):
@@ -137,6 +157,7 @@ def _page(given: dict[str, str]) -> ProblemsPage:
         service=given.get("service"),
         ticket=given.get("ticket"),
         before=before,
+        words=words,
         older=_cursor(given.get("older")),
         newer=_cursor(given.get("newer")),
     )

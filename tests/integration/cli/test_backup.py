@@ -109,11 +109,7 @@ def again(
 
 
 def gateway_ids(supplier: Supplier) -> set[int]:
-    found = supplier.services.store.read(
-        lambda uow: ProblemRepository(uow).listed(
-            state=None, tenant=None, before=None, limit=10_000
-        )
-    )
+    found = supplier.services.store.read(lambda uow: ProblemRepository(uow).listed(limit=10_000))
     return {each.gateway_id for each in found}
 
 

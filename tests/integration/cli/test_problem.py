@@ -13,11 +13,17 @@ from supplier_api.app.services import ClockPair
 from supplier_api.cli import main
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.db import UnitOfWork
-from supplier_api.db.operator_actions import MAINTENANCE, Switch, SwitchRepository
+from supplier_api.db.operator_actions import (
+    MAINTENANCE,
+    OperatorActionRepository,
+    Switch,
+    SwitchRepository,
+)
 from supplier_api.delivery.model import Meaning, Reply
 from supplier_api.ids import SystemIdSource
 from supplier_api.outbox.pauses import PauseCause, PauseRepository, Scope
 from supplier_api.outbox.repository import LaneRepository
+from supplier_api.problems import problem_search
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.work import WorkOrder
 from supplier_api.rules.model import Operation
@@ -103,6 +109,23 @@ def test_problems_are_listed_the_newest_first(supplier: Supplier, command: Comma
     }
 
 
+def test_problems_are_searched_by_text_on_record(
+    supplier: Supplier, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(problem_search, "TEXT_WINDOW", 1)
+    found = supplier.opened(notes="The zephyr.")
+    supplier.opened(id=2, serviceId="SI0000000000102")
+    why = ("--reason", "They rang.")
+    [row] = json.loads(command.ok("list", "--json", "--text", "ZEPHYR the", *why))
+    assert row["reference"] == found.reference
+    assert command("list", "--text", "nothing", *why).stderr == "no problem fits these options\n"
+    acts = supplier.services.store.read(
+        lambda uow: OperatorActionRepository(uow).recent(action="text search", limit=9)
+    )
+    assert [act.detail for _, act in acts] == [{"found": []}, {"found": [found.reference]}]
+    assert {act.reason for _, act in acts} == {"They rang."}
+
+
 @on_sqlite
 def test_an_undecided_change_shows_in_the_state(supplier: Supplier, command: Command) -> None:
     problem = supplier.opened(tenant=DEFERRED)
@@ -121,6 +144,10 @@ def test_an_undecided_change_shows_in_the_state(supplier: Supplier, command: Com
         ["list", "--older-than", "999999d"],
         ["list", "--limit", "-1"],
         ["list", "now"],
+        ["list", "--text", "words"],
+        ["list", "--text", "a b c d e f", "--reason", "why"],
+        ["list", "--text", " ", "--reason", "why"],
+        ["list", "--reason", "why"],
         ["show"],
         ["event", "SP_1"],
         ["event", "SP_1", "explode"],

@@ -350,20 +350,32 @@ def test_the_mapping_is_checked(
 
 @pytest.mark.usefixtures("problem")
 def test_problems_are_compared_and_what_tickets_say_is_applied(
-    supplier: Supplier, console: Console, problem: Problem, desk: Desk
+    supplier: Supplier,
+    console: Console,
+    problem: Problem,
+    desk: Desk,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     desk.tickets["T-1"] = snapshot(5, TicketState.IN_PROGRESS)
     looked = plain(console.send(COMPARE, COMPARE, do="look").text)
     assert "1 problem was compared, the last of those that are open; 1 differs." in looked
     assert f"{problem.reference} ACKNOWLEDGED T-1 In_Progress behind start" in looked
-    assert last_action(supplier, "tickets applied") is None
+    assert last_action(supplier, "ticket applied") is None
     assert "reason: expected" in console.refused(COMPARE, COMPARE, 422, do="fix")
+    with monkeypatch.context() as broken:
+        # Without the record nothing is done.
+        broken.delattr(OperatorActionRepository, "add")
+        console.refused(COMPARE, COMPARE, 502, do="fix", **WHY)
+    assert str(supplier.stored(problem.id).state) == "ACKNOWLEDGED"
     fixed = plain(console.send(COMPARE, COMPARE, do="fix", **WHY).text)
     assert "1 differs, of which 1 were mended" in fixed
     assert str(supplier.stored(problem.id).state) == "IN_PROGRESS"
-    found = last_action(supplier, "tickets applied")
+    found = last_action(supplier, "ticket applied")
     assert found
-    assert (found.who, found.detail) == ("ann", {"compared": 1, "applied": 1, "left": 0})
+    assert (found.who, found.reason) == ("ann", WHY["reason"])
+    assert found.detail == {"ticket": "T-1", "events": ["start"]}
+    page = console.get(f"problems/{problem.reference}")
+    assert "ann had it compared with its ticket, and what that says applied" in page
 
 
 @on_sqlite
@@ -437,7 +449,7 @@ def test_an_incident_is_declared_watched_and_ended(supplier: Supplier, console: 
     console.be("olga", Role.OPERATOR)
     page = console.get("back-office/incidents/INC1")
     assert "A cable was cut." in page
-    assert f"{problem.reference} TENANT1 SI0000000000011 NETWORK_INCIDENT KCI 1" in page
+    assert f"{problem.reference} TENANT1 SI0000000000011 NETWORK_INCIDENT yes KCI 1" in page
     assert f"{other.reference} TENANT1 SI0000000000012" in page
     again = console.done("back-office/incidents", "back-office/incidents", **form)
     assert "INC1 was declared before." in again
@@ -453,6 +465,11 @@ def test_an_incident_is_declared_watched_and_ended(supplier: Supplier, console: 
     found = last_action(supplier, "incident end")
     assert found
     assert (found.who, found.reason) == ("olga", "It is mended.")
+    supplier.pass_days(0)
+    page = console.get("back-office/incidents/INC1")
+    for each, service in ((problem, "SI0000000000011"), (other, "SI0000000000012")):
+        left = f"{each.reference} TENANT1 {service} ACKNOWLEDGED until 20"
+        assert left in page
     refused = console.refused(
         "back-office/incidents/INC1", "back-office/incidents", 409, reason="again"
     )

@@ -4,11 +4,15 @@ import re
 
 import pytest
 
+from supplier_api.console.access import Role
 from supplier_api.console.pages import problems
+from supplier_api.db.operator_actions import OperatorActionRepository
 from supplier_api.problems import problem_search
 from tests.integration.console.pages import Console
 from tests.samples import problem_request
 from tests.supplier import DEFERRED, Problem, Supplier, on_sqlite
+
+WHY = "They rang."
 
 
 def opened(supplier: Supplier, count: int, **more: str) -> list[Problem]:
@@ -97,12 +101,78 @@ def test_filters_narrow_the_list(supplier: Supplier, console: Console) -> None:
         ("ticket=INC1", [first.reference]),
         ("service=SI0000000000103", [third.reference]),
         ("service=SI0000000000103&tenant=TENANT1", []),
-        ("age=1d", [first.reference]),
+        ("age=1d", [second.reference, first.reference]),
+        ("age=1d&state=NOT_OVER", [first.reference]),
+        ("age=1d&state=CANCELLED", [second.reference]),
+        ("age=1d&tenant=TENANT2", []),
         ("age=1d&state=HELD", [first.reference]),
         ("age=nonsense", every),
         ("older=x&newer=-1", every),
     ):
         assert references(console.html(f"problems/?{filters}")) == expected, filters
+
+
+def test_words_of_the_tenant_are_searched_on_record(supplier: Supplier, console: Console) -> None:
+    first = supplier.opened(id=1, problemText='The "Zephyr" router drops out each night.')
+    second = supplier.opened(id=2, serviceId="SI0000000000102", notes="a ZEPHYR again, 100% lost")
+    supplier.opened(id=3, serviceId="SI0000000000103")
+    supplier.event(first.reference, "hold", problemCode="ACCESS_ISSUE")
+
+    def found(text: str, **more: str) -> list[str]:
+        answer = console.send("problems/text", "problems/", text=text, reason=WHY, **more)
+        assert answer.status_code == 200, answer.text
+        return references(answer.text)
+
+    assert found("zephyr") == [second.reference, first.reference]
+    assert found("zephyr again") == [second.reference]
+    assert found('"zephyr"') == [first.reference]
+    assert found("0%") == [second.reference]
+    assert found("z_phyr") == []
+    assert found("zephyr", state="HELD") == [first.reference]
+    # Neither names of fields, nor contacts, nor characteristics.
+    assert found("problemType") == found("Smith") == found("END_USER_CPE") == []
+
+    acts = supplier.services.store.read(
+        lambda uow: OperatorActionRepository(uow).recent(action="text search", limit=50)
+    )
+    assert len(acts) == 9
+    _, act = acts[-2]
+    assert (act.who, act.reason, act.detail) == ("ann", WHY, {"found": [second.reference]})
+    assert "zephyr" not in str(acts).lower()
+
+
+@on_sqlite
+def test_a_search_of_texts_goes_on_behind_its_window(
+    supplier: Supplier, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(problem_search, "TEXT_WINDOW", 2)
+    first = supplier.opened(id=1, notes="The zephyr.")
+    opened(supplier, 3)
+
+    page = console.send("problems/text", "problems/", text="zephyr", reason=WHY).text
+    assert "2 problems were looked through" in page
+    form = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page.rsplit("<form")[-1]))
+    assert (form["text"], form["reason"]) == ("zephyr", WHY)
+    further = console.post("problems/text", **form).text
+
+    assert references(page) == []
+    assert references(further) == [first.reference]
+    assert "Look further back" not in further
+
+
+@on_sqlite
+def test_who_sees_texts_masked_does_not_search_them(supplier: Supplier, console: Console) -> None:
+    supplier.opened(notes="The zephyr.")
+    token = console.token("problems/")
+    for text in ("", "a b c d e f", "x" * 201):
+        assert "text: expected 1 to 5 words" in console.refused(
+            "problems/text", "problems/", 422, text=text, reason=WHY
+        )
+    assert "reason: expected" in console.refused("problems/text", "problems/", 422, text="zephyr")
+    console.be("vic", Role.VIEWER)
+    assert "to search it needs the role operator" in console.get("problems/")
+    form = {"csrf_token": token, "text": "zephyr", "reason": WHY}
+    assert console.post("problems/text", **form).status_code == 403
 
 
 def test_silent_problems_are_those_of_the_status(supplier: Supplier, console: Console) -> None:

@@ -100,7 +100,7 @@ SEARCHES: dict[str, Callable[[UnitOfWork], object]] = {
     "waiting and failed webhooks": lambda uow: InboxRepository(uow).listed(None, 20),
     "newest webhooks": lambda uow: InboxRepository(uow).newest(None, 50),
     "older webhooks": lambda uow: InboxRepository(uow).newest(10, 50),
-    "problems of an incident": lambda uow: ProblemRepository(uow).of_incident("INC1", 1, 50),
+    "problems of an incident": lambda uow: IncidentRepository(uow).members("INC1", 1, 50),
     "what was told last": lambda uow: MessageRepository(uow).last_of([1, 2, 3], "gateway"),
     "doubtful": lambda uow: ConsistencyQueries(uow).doubtful(20),
     "late changes": lambda uow: ConsistencyQueries(uow).late_changes("gateway", 20),
@@ -167,6 +167,7 @@ SEARCHES: dict[str, Callable[[UnitOfWork], object]] = {
 }
 
 
+WORDS = {"words": ("drops", "out")}
 # Every combination of the console's filters, on the first page and on those beside it.
 SEARCHES |= {
     f"problems by {filters or 'nothing'}, {at or 'first page'}": partial(
@@ -176,7 +177,7 @@ SEARCHES |= {
         {**state, **tenant, **more}
         for state in ({}, {"state": "NOT_OVER"}, {"state": "UNDECIDED"}, {"state": "CANCELLED"})
         for tenant in ({}, {"tenant": "TENANT1"})
-        for more in ({}, {"service": "S1"}, {"ticket": "INC1"}, {"before": LONG_AGO})
+        for more in ({}, {"service": "S1"}, {"ticket": "INC1"}, {"before": LONG_AGO}, WORDS)
     )
     for at in (None, "older", "newer")
 }
@@ -223,7 +224,14 @@ MANY = [
 BY_ITS_LIMIT = {"last taken": {"message"}, "what was done last": {"operator_action"}} | {
     # From the newest on, and no further than the window: here it holds the whole table.
     f"problems by {filters or 'nothing'}, first page": {"service_problem"}
-    for filters in ({}, {"state": "CANCELLED"}, {"state": "CANCELLED", "tenant": "TENANT1"})
+    for filters in (
+        {**state, **tenant, **more}
+        for state in ({}, {"state": "NOT_OVER"}, {"state": "UNDECIDED"}, {"state": "CANCELLED"})
+        for tenant in ({}, {"tenant": "TENANT1"})
+        for more in ({}, {"before": LONG_AGO}, WORDS)
+        if more == WORDS or state.get("state", "CANCELLED") == "CANCELLED"
+    )
+    if filters != {"tenant": "TENANT1"}
 }
 
 

@@ -11,7 +11,6 @@ from supplier_api.backoffice.reconcile import (
     Drift,
     NothingToLookAt,
     Reconciler,
-    report,
 )
 from supplier_api.console import live
 from supplier_api.console.acts import ActRefused, by, field
@@ -19,10 +18,8 @@ from supplier_api.console.context import here
 from supplier_api.console.pages.back_office.adapter import loaded
 from supplier_api.console.pages.back_office.blueprint import blueprint, row_id
 from supplier_api.db import StoreUnavailable
-from supplier_api.db.operator_actions import Action, Operator, OperatorActionRepository
 from supplier_api.operations.processes import RECONCILED, ProcessRepository
 from supplier_api.problems.backoffice_events import BackOfficeEvents
-from supplier_api.problems.services import BACK_OFFICE
 from supplier_api.problems.snapshots import Snapshots
 
 MOST = 100  # problems that are compared at once
@@ -44,13 +41,10 @@ def comparison_news() -> Response:
 @blueprint.post("/comparison")
 def compare() -> str:
     """Compare the next problems with their tickets; with `fix` apply what tickets say."""
-    after, fix = row_id("after") or 0, field("do") == "fix"
-    who = by() if fix else None
+    who = by() if field("do") == "fix" else None
     with refusals():
-        part = reconciler().run_part(after, MOST, SECONDS, fix=fix)
-    if who:
-        _record(who, part)
-    return _page(part, fixed=fix)
+        part = reconciler().run_part(row_id("after") or 0, MOST, SECONDS, who)
+    return _page(part, fixed=who is not None)
 
 
 def reconciler() -> Reconciler:
@@ -72,22 +66,6 @@ def refusals() -> Iterator[None]:
         # The text of an adapter's error may hold what is in a ticket.
         why = f"the adapter {here().services.adapter} raised {type(error).__name__}"
         raise ActRefused(why, status=502) from error
-
-
-def _record(who: Operator, part: ComparedPart) -> None:
-    """Record what was applied: each event is a transaction of its own, on its problem's record."""
-    services = here().services
-    found = report(part.findings, services.machine.now())
-    about = {"compared": part.number, "applied": found["applied"], "left": found["left"]}
-    action = Action(
-        services.machine.now(),
-        who.who,
-        "tickets applied",
-        who.reason,
-        destination=BACK_OFFICE,
-        detail=about,
-    )
-    services.store.write(lambda uow: OperatorActionRepository(uow).add(action))
 
 
 def _page(part: ComparedPart | None, *, fixed: bool) -> str:
