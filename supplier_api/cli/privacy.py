@@ -145,11 +145,8 @@ def _cells(place: Place) -> list[str]:
 
 
 def _lines(done: Erasure, what: str) -> Iterator[str]:
-    yield done.told(what)
+    first, *further = done.sentences(what)
+    yield first
     rows = [[column, counted(rows, "row")] for column, rows in done.removed.items()]
     yield from (f"  {line}" for line in columns(rows))
-    if not done.emptied:
-        yield (
-            "the database's -wal still has pages as they were, for somebody reads them: a worker"
-            " empties it within the hour, `supplier-api db retain` at once"
-        )
+    yield from further

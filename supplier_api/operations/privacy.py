@@ -44,6 +44,10 @@ from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import DESTINATIONS, Services
 
 DEAD = "message, dead letters"  # a place of its own, beside that of all messages
+STILL_THERE = (
+    "The database's -wal still has pages as they were, for somebody reads them: a worker empties it"
+    " within the hour, `supplier-api db retain` at once"
+)
 # Tries to empty the -wal, of 50 ms each while somebody reads: readers end within a second.
 TRIES = 40
 
@@ -89,12 +93,15 @@ class Erasure:
             "emptied": self.emptied,
         }
 
-    def told(self, what: str = "erased") -> str:
-        """Return it in a sentence; `what` is what was, or would be, done."""
+    def sentences(self, what: str = "erased") -> list[str]:
+        """Return it for people; `what` is what was, or would be, done."""
         if self.removed:
-            return f"{self.reference}: {sum(self.removed.values())} personal values or texts {what}"
-        when = f": that was done on {to_wire(self.before)}" if self.before else ""
-        return f"{self.reference} holds nothing personal any more{when}"
+            count = sum(self.removed.values())
+            told = [f"{self.reference}: {count} personal values or texts {what}"]
+        else:
+            when = f": that was done on {to_wire(self.before)}" if self.before else ""
+            told = [f"{self.reference} holds nothing personal any more{when}"]
+        return told if self.emptied else [*told, STILL_THERE]
 
 
 # -- find
