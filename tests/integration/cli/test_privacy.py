@@ -305,6 +305,19 @@ def test_a_webhook_that_waits_is_applied_first(
 
 
 @on_sqlite
+@pytest.mark.parametrize("reason", ["Ms märker rang", "mail of ZOE@example.com", "567890 rang"])
+def test_a_reason_that_stays_names_nobody(
+    supplier: Supplier, command: Command, reason: str
+) -> None:
+    problem = over(supplier)
+    for words in (("erase",), ("export",)):
+        said = command.refused(*words, problem.reference, "--reason", reason)
+        assert "the reason names a contact of the problem" in said
+    assert NAME in str(supplier.stored(problem.id).document)
+    assert acts(supplier, problem) == []
+
+
+@on_sqlite
 def test_who_erases_says_why_and_which(supplier: Supplier, command: Command) -> None:
     problem = over(supplier)
     over(supplier, tenant="TENANT2")
