@@ -11,20 +11,21 @@ from uuid import UUID
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 from supplier_api.app.services import ClockPair
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
-from supplier_api.db import UnitOfWork
+from supplier_api.db import UnitOfWork, tables
 from supplier_api.delivery.model import Destination, Lease, Meaning, Reply, RetryPolicy
 from supplier_api.ids import SeededIdSource
-from supplier_api.outbox.model import Claim, Message
+from supplier_api.outbox.model import Claim, Message, MessageState
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.backoffice_events import BackOfficeEvents, DeliveredKci
 from supplier_api.problems.incidents import Incidents
 from supplier_api.problems.model import ServiceProblem
 from supplier_api.problems.repository import ProblemRepository
-from supplier_api.problems.services import GATEWAY, Services
+from supplier_api.problems.services import BACK_OFFICE, GATEWAY, Services
 from supplier_api.problems.timers import DueTimerHandlers
 from tests.delivering import LaneDelivery
 from tests.samples import problem_request
@@ -209,6 +210,18 @@ class Supplier:
         ends = self.machine.monotonic() + LEASE
         for claimed in store.write(claim):
             self._executor().deliver_lane(Lease(claimed, ends))
+
+    def deliver_orders(self) -> None:
+        """Let the back office take every work order."""
+        lane, message = tables.lane, tables.message
+        theirs = lane.c.destination == BACK_OFFICE
+
+        def work(uow: UnitOfWork) -> None:
+            taken = update(message).where(message.c.lane_id.in_(select(lane.c.id).where(theirs)))
+            uow.connection.execute(taken.values(state=MessageState.DELIVERED))
+            uow.connection.execute(update(lane).where(theirs).values(due_at=None))
+
+        self.services.store.write(work)
 
     def pass_days(self, days: float) -> None:
         """Let business time pass, and run what becomes due."""

@@ -17,7 +17,7 @@ from supplier_api.backoffice.port import Polls, Reads, TryLater
 from supplier_api.clock import to_wire
 from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import Action, Operator, OperatorActionRepository
-from supplier_api.http_client.errors import in_words, why
+from supplier_api.http_client.errors import why
 from supplier_api.logging import get_logger
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import BACK_OFFICE, Services

@@ -22,6 +22,7 @@ from supplier_api.operations.privacy import (
     find_text,
     would_erase,
 )
+from supplier_api.problems.repository import NAME_MATCHES_MAX
 from supplier_api.settings import load_settings
 
 
@@ -65,6 +66,8 @@ def find_places(
         print_json([each.plain() for each in found])
         return
     print_rows([_cells(each) for each in found], "nothing is stored of it")
+    if len({each.reference for each in found if each.reference}) >= NAME_MATCHES_MAX and problem:
+        click.echo(f"{NAME_MATCHES_MAX} problems are the most for a name; try --service", err=True)
 
 
 @privacy.command(
@@ -91,7 +94,7 @@ def export_problem(problem: str, file: Path | None, reason: str) -> None:
     by = given_by(reason)
     if file is not None and file.exists():
         raise click.BadParameter(f"{file} is there already", param_hint="--into")
-    with changing(load_settings()) as services:
+    with changing(load_settings()) as services, refusals():
         document = export(services, one_problem(services, problem).id, by)
     text = json.dumps(document, indent=2, ensure_ascii=False)
     if file is None:
@@ -145,11 +148,8 @@ def _cells(place: Place) -> list[str]:
 
 
 def _lines(done: Erasure, what: str) -> Iterator[str]:
-    yield done.told(what)
+    first, *further = done.sentences(what)
+    yield first
     rows = [[column, counted(rows, "row")] for column, rows in done.removed.items()]
     yield from (f"  {line}" for line in columns(rows))
-    if not done.emptied:
-        yield (
-            "the database's -wal still has pages as they were, for somebody reads them: a worker"
-            " empties it within the hour, `supplier-api db retain` at once"
-        )
+    yield from further

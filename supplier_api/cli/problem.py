@@ -23,7 +23,6 @@ from supplier_api.problems.disclosure import record_search
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS, Event
 from supplier_api.problems.model import Base, ServiceProblem
 from supplier_api.problems.problem_search import WORDS_MAX, WantedProblems, newest
-from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import Services
 from supplier_api.problems.silent import SilentProblems
 from supplier_api.settings import Settings, load_settings

@@ -56,6 +56,8 @@ _ACTIONS: Mapping[str, str] = {
     "delivery pause": "paused its delivery",
     "delivery resume": "resumed its delivery",
     "unmask": "looked at what is personal in it",
+    "privacy erase": "erased what was personal in it",
+    "privacy export": "exported all that is stored of it",
     "kci replay": "had a KCI sent again",
     "kci edit": "edited a KCI and had it sent",
     "kci skip": "withdrew a KCI",

@@ -44,6 +44,11 @@ from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import DESTINATIONS, Services
 
 DEAD = "message, dead letters"  # a place of its own, beside that of all messages
+STILL_THERE = (
+    "The database's -wal still has pages as they were, for somebody reads them: a worker empties it"
+    " within the hour, `supplier-api db retain` at once"
+)
+SHORT = 3  # letters of a word that may be any
 # Tries to empty the -wal, of 50 ms each while somebody reads: readers end within a second.
 TRIES = 40
 
@@ -89,12 +94,15 @@ class Erasure:
             "emptied": self.emptied,
         }
 
-    def told(self, what: str = "erased") -> str:
-        """Return it in a sentence; `what` is what was, or would be, done."""
+    def sentences(self, what: str = "erased") -> list[str]:
+        """Return it for people; `what` is what was, or would be, done."""
         if self.removed:
-            return f"{self.reference}: {sum(self.removed.values())} personal values or texts {what}"
-        when = f": that was done on {to_wire(self.before)}" if self.before else ""
-        return f"{self.reference} holds nothing personal any more{when}"
+            count = sum(self.removed.values())
+            told = [f"{self.reference}: {count} personal values or texts {what}"]
+        else:
+            when = f": that was done on {to_wire(self.before)}" if self.before else ""
+            told = [f"{self.reference} holds nothing personal any more{when}"]
+        return told if self.emptied else [*told, STILL_THERE]
 
 
 # -- find
@@ -224,7 +232,7 @@ def _naming(store: Store, problems: Sequence[ServiceProblem]) -> list[FoundRow]:
 def export(services: Services, problem_id: int, by: Operator) -> dict[str, Any]:
     """Return everything that is stored of a problem, as plain JSON values; that is recorded.
 
-    Raises db.Gone.
+    Raises db.Gone, and message_actions.NotPossible for a reason that names somebody.
     """
     problem = services.store.read(lambda uow: ProblemRepository(uow).get(problem_id))
     naming = _naming(services.store, [problem])
@@ -310,7 +318,8 @@ def erase(services: Services, problem_id: int, by: Operator) -> Erasure:
     """Remove the personal data and free texts of a problem that is over, now; record who and why.
 
     If nothing is left, nothing is done or recorded. Raises db.Gone, and
-    message_actions.NotPossible with the words of `why_not`, or for a webhook that waits.
+    message_actions.NotPossible with the words of `why_not`, for a webhook that waits, and for a
+    reason that names somebody: it stays.
     """
     problem = services.store.read(lambda uow: ProblemRepository(uow).get(problem_id))
     naming = _naming(services.store, [problem])
@@ -356,6 +365,14 @@ def _waits(stored: StoredMessage) -> bool:
     return stored.state == MessageState.QUEUED or stored.parked
 
 
+def _names_somebody(problem: ServiceProblem, reason: str) -> bool:
+    """Return whether a reason has a word of the problem's contacts, as a name or number."""
+    contacts = [problem.document.get(each) or {} for each in ("primaryContact", "secondaryContact")]
+    said = " ".join(str(value) for each in contacts for value in each.values())
+    words = {word for word in said.casefold().split() if len(word) > SHORT}
+    return with_names(words)(reason.casefold())
+
+
 def _keys(rows: Sequence[FoundRow], table: str) -> list[int]:
     return [each.key[0] for each in rows if each.table.name == table]
 
@@ -368,6 +385,11 @@ def _record(
     now: datetime,
     **detail: Any,
 ) -> None:
+    if _names_somebody(problem, by.reason):
+        raise NotPossible(
+            "the reason names a contact of the problem, and stays on record; write the number of"
+            " the request instead"
+        )
     done = Action(
         at=now,
         who=by.who,

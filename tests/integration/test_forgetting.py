@@ -21,7 +21,7 @@ from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.inbox_repository import InboxRepository, InboxState
 from supplier_api.problems.incidents import Incidents
 from supplier_api.problems.repository import ProblemRepository
-from supplier_api.problems.services import BACK_OFFICE, GATEWAY
+from supplier_api.problems.services import GATEWAY
 from supplier_api.problems.snapshot import Snapshot, TicketState, Wanted
 from supplier_api.problems.ticket_repository import TicketRepository
 from supplier_api.problems.timer_repository import Timer, TimerRepository
@@ -52,20 +52,6 @@ def contents(url: str) -> bytes:
     plain = url.replace("postgresql+psycopg://", "postgresql://")
     words = [postgresql.program("pg_dump"), "--inserts", f"--dbname={plain}"]
     return subprocess.run(words, check=True, capture_output=True).stdout
-
-
-def deliver_orders(supplier: Supplier) -> None:
-    """Let the back office take every work order."""
-    lane, message = tables.lane, tables.message
-    theirs = select(lane.c.id).where(lane.c.destination == BACK_OFFICE)
-
-    def work(uow: UnitOfWork) -> None:
-        taken = update(message).where(message.c.lane_id.in_(theirs)).values(state="delivered")
-        uow.connection.execute(taken)
-        idle = update(lane).where(lane.c.destination == BACK_OFFICE).values(due_at=None)
-        uow.connection.execute(idle)
-
-    supplier.services.store.write(work)
 
 
 def changes(journey: Journey) -> Problem:
@@ -169,7 +155,7 @@ def test_nothing_personal_is_left_in_any_row_or_file(
     journey = Journey(supplier, monkeypatch)
     problems = [changes(journey), course(journey), passed_over(journey)]
     around(journey, problems[0])
-    deliver_orders(supplier)
+    supplier.deliver_orders()
     url = settings.database.url
     held = marked_columns(supplier)
     # Traces, facts and these answers hide it by themselves.
@@ -200,7 +186,7 @@ def test_nothing_personal_is_left_of_erased_problems_in_any_row_or_file(
     problems = [changes(journey), course(journey), passed_over(journey)]
     webhook = f'{{"ticket": "{problems[0].reference}", "says": "{MARKER}"}}'
     around(journey, problems[0], webhook)
-    deliver_orders(supplier)
+    supplier.deliver_orders()
     unreadable = {**journey.request(), "id": problems[1].id, "problemType": 7}
     journey.expect(400, supplier.create(unreadable))
     assert supplier.app.extensions["recorder"].flush(PATIENCE)

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, abort, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from supplier_api.console import acts, live, story
-from supplier_api.console.access import Role, may
+from supplier_api.console.access import Role, may, requires
 from supplier_api.console.acts import ActRefused
 from supplier_api.console.context import here
 from supplier_api.console.event_forms import (
@@ -21,6 +21,7 @@ from supplier_api.console.event_forms import (
 from supplier_api.contract.personal import PERSONAL_FIELDS, PLACEHOLDER
 from supplier_api.db import UnitOfWork
 from supplier_api.http.backoffice.schemas import NAME_MAX, read_event
+from supplier_api.operations import privacy
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems import next_events, view
 from supplier_api.problems.backoffice_events import BackOfficeEvents
@@ -81,6 +82,16 @@ def unmask(name: str) -> str:
     return _page(problem, unmasked(here().services, problem.id, by))
 
 
+@blueprint.post("/<name>/erased")
+@requires(Role.ADMIN)
+def erase(name: str) -> AnyResponse:
+    """Erase what is personal in the problem, as `supplier-api privacy erase` does."""
+    by, problem = acts.by(), _one(name)
+    with acts.refusals():
+        done = privacy.erase(here().services, problem.id, by)
+    return acts.done(". ".join(done.sentences()), ".show", name=problem.reference)
+
+
 def _find(name: str) -> ServiceProblem | None:
     """Return the problem of a name, None for several; 404 for none."""
     services = here().services
@@ -139,6 +150,7 @@ def _page(problem: ServiceProblem, shown: Mapping[str, Any] | None = None) -> st
             "contents": shown or view.contents(uow, now),
             "changed": view.differences(now.document, change.body) if change else [],
             "resolution": ResolutionRepository(uow).current(now.id),
+            "stays": privacy.why_not(uow, now) if may(Role.ADMIN) else None,
         }
 
     made = here().services.store.read(read)

@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert
 
 from supplier_api.db import UnitOfWork, tables
 from supplier_api.db.operator_actions import ERASED, EXPORTED, Action, OperatorActionRepository
 from supplier_api.delivery.model import Meaning, Reply
 from supplier_api.problems.inbox_repository import InboxRepository, InboxState
-from supplier_api.problems.services import BACK_OFFICE
 from supplier_api.problems.snapshot import Snapshot, TicketState, Wanted
 from supplier_api.problems.ticket_repository import TicketRepository
 from tests.commands import Ran, run_command
@@ -66,16 +65,8 @@ def over(supplier: Supplier, **changes: Any) -> Problem:
     told = {"problemCode": "OTHER", "text": f"{NAME} is well again."}
     assert supplier.event(problem.reference, "cancel", **told).status_code == 200
     supplier.deliver()
-    take_orders(supplier)
+    supplier.deliver_orders()
     return problem
-
-
-def take_orders(supplier: Supplier) -> None:
-    """Let the back office take every work order."""
-    lane, message = tables.lane.c, tables.message
-    theirs = select(lane.id).where(lane.destination == BACK_OFFICE)
-    taken = update(message).where(message.c.lane_id.in_(theirs)).values(state="delivered")
-    supplier.services.store.write(lambda uow: uow.connection.execute(taken))
 
 
 def webhook(supplier: Supplier, says: str, state: InboxState = InboxState.APPLIED) -> int:
@@ -311,6 +302,19 @@ def test_a_webhook_that_waits_is_applied_first(
     said = command.refused("erase", problem.reference, "--reason", "request 17")
     assert f"webhook {number} is {state}; replay or skip it first" in said
     assert NAME in str(supplier.stored(problem.id).document)
+
+
+@on_sqlite
+@pytest.mark.parametrize("reason", ["Ms märker rang", "mail of ZOE@example.com", "567890 rang"])
+def test_a_reason_that_stays_names_nobody(
+    supplier: Supplier, command: Command, reason: str
+) -> None:
+    problem = over(supplier)
+    for words in (("erase",), ("export",)):
+        said = command.refused(*words, problem.reference, "--reason", reason)
+        assert "the reason names a contact of the problem" in said
+    assert NAME in str(supplier.stored(problem.id).document)
+    assert acts(supplier, problem) == []
 
 
 @on_sqlite

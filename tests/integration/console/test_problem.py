@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 from supplier_api.console.access import Role
 from supplier_api.console.event_forms import LABELS
 from supplier_api.console.pages import problem as page_of_problem
-from supplier_api.db.operator_actions import Action, OperatorActionRepository
+from supplier_api.db.operator_actions import ERASED, Action, OperatorActionRepository
 from supplier_api.delivery.model import Meaning, Reply
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS
 from tests.integration.console.pages import Console, plain
@@ -367,6 +367,47 @@ def test_a_viewer_reads_and_does_nothing(supplier: Supplier, console: Console) -
             f"/console/{path}/{act}", data={**form, "csrf_token": token, "reason": WHY}
         )
         assert answer.status_code == 403
+
+
+def test_an_admin_erases_what_is_personal_once_it_is_over(
+    supplier: Supplier, console: Console
+) -> None:
+    problem = supplier.opened(notes=f"{MARKER} is at home.")
+    path = f"problems/{problem.reference}"
+    stays = f"{problem.reference} is ACKNOWLEDGED: its personal data is erased when it is over"
+    assert stays in console.get(path)
+    assert "/erased" not in console.html(path)
+    assert stays in console.refused(f"{path}/erased", path, 409, reason=WHY)
+    supplier.event(problem.reference, "cancel", problemCode="OTHER", text=f"{MARKER} is well.")
+    left = f"not all is delivered: KCI {problem.reference}#1 is queued"
+    assert left in console.get(path)
+    assert left in console.refused(f"{path}/erased", path, 409, reason=WHY)
+    supplier.deliver()
+    supplier.deliver_orders()
+    supplier.machine.advance(1)  # the counter of changes is read anew
+    assert f'action="/console/{path}/erased"' in console.html(path)
+    assert "reason: expected some words" in console.refused(f"{path}/erased", path, 422)
+    assert console.post(f"{path}/erased", reason=WHY).status_code == 400  # it has no token
+
+    page = console.done(f"{path}/erased", path, reason=WHY)
+
+    assert "personal values or texts erased" in page
+    assert "ann erased what was personal in it . Because: They rang." in page
+    assert MARKER not in console.send(f"{path}/unmasked", path, reason=WHY).text
+    erased, looked = acts(supplier, problem)
+    assert (erased.who, erased.action, erased.reason) == ("ann", ERASED, WHY)
+    assert looked.action == "unmask"
+    assert ERASED in console.get("audit/")
+
+
+@on_sqlite
+def test_only_an_admin_is_offered_to_erase(supplier: Supplier, console: Console) -> None:
+    problem = supplier.opened()
+    path = f"problems/{problem.reference}"
+    assert "Erase personal data" in console.get(path)
+    for role in (Role.VIEWER, Role.OPERATOR):
+        console.be("bob", role)
+        assert "Erase personal data" not in console.get(path)
 
 
 # -- live

@@ -46,6 +46,7 @@ ADMINS = {
     "people.set_password",
     "people.set_role",
     "people.show",
+    "problems.erase",
     "rules.draft_form",
     "rules.judge",
     "sandbox.reset",

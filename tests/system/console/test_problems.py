@@ -114,6 +114,27 @@ def test_what_is_personal_is_shown_once(console: ConsolePage, reference: str) ->
     expect(page.get_by_text("looked at what is personal in it")).to_be_visible()
 
 
+def test_what_is_personal_is_erased_once_all_is_delivered(
+    console: ConsolePage, installation: Installation, reference: str
+) -> None:
+    page = console.open(f"problems/{reference}")
+    page.locator("summary", has_text="Erase personal data").click()
+    expect(page.get_by_text("its personal data is erased when it is over")).to_be_visible()
+    console.check()
+    BackOffice(installation).say(reference, "cancel", problemCode="OTHER", text=PERSONAL)
+    expect(page.locator(".lane li.delivered", has_text="CANCELLED")).to_be_visible()
+    expect(page.locator(".lane", has_text="waiting")).to_have_count(0)
+
+    page = console.open(f"problems/{reference}")
+    sent(page, "Erase personal data", "request 17")
+
+    expect(page.get_by_role("status")).to_contain_text("personal values or texts erased")
+    expect(page.get_by_text("erased what was personal in it")).to_be_visible()
+    console.check()
+    sent(page, "Show what is personal")
+    expect(page.get_by_text(PERSONAL)).to_have_count(0)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_pages_are_fit_for_a_phone(
     open_console: OpenConsole, reference: str, scheme: str

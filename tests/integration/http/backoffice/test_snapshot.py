@@ -3,11 +3,8 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import update
 from werkzeug.test import TestResponse
 
-from supplier_api.db import UnitOfWork
-from supplier_api.db.tables import lane, message
 from supplier_api.problems.ticket_repository import count_apart
 from tests.supplier import DEFERRED, REPAIRED, Problem, Supplier, refusal
 
@@ -26,17 +23,8 @@ def put(supplier: Supplier, name: str, version: Any = 1, **fields: Any) -> TestR
 def known(supplier: Supplier, **opened: Any) -> Problem:
     """Raise a problem of which the back office has been told."""
     problem = supplier.opened(**opened)
-    deliver_orders(supplier)
+    supplier.deliver_orders()
     return problem
-
-
-def deliver_orders(supplier: Supplier) -> None:
-    def work(uow: UnitOfWork) -> None:
-        lanes = lane.c.destination == "back-office"
-        orders = message.c.lane_id.in_(lane.select().with_only_columns(lane.c.id).where(lanes))
-        uow.connection.execute(update(message).where(orders).values(state="delivered"))
-
-    supplier.services.store.write(work)
 
 
 def test_a_ticket_is_followed_from_its_start_to_its_end(supplier: Supplier) -> None:
@@ -97,7 +85,7 @@ def test_a_snapshot_waits_for_our_own_orders(supplier: Supplier) -> None:
 
     assert refusal(waits)[0] == 409
     assert "under way" in waits.get_json()["messages"][0]
-    deliver_orders(supplier)
+    supplier.deliver_orders()
     assert put(supplier, problem.reference, **HELD).status_code == 200
 
 
@@ -105,7 +93,7 @@ def test_a_change_is_decided_by_its_ticket(supplier: Supplier) -> None:
     problem = known(supplier, tenant=DEFERRED)
     body = {"id": 9, "serviceProblemId": problem.id, "notes": "Ring twice."}
     change = supplier.amend(body, tenant=DEFERRED).get_json()["supplierReference"]
-    deliver_orders(supplier)
+    supplier.deliver_orders()
 
     answer = put(supplier, change, decision="accept-change")
 
