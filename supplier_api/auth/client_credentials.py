@@ -1,7 +1,6 @@
 """The grant `client_credentials` of OAuth 2.0 (RFC 6749, sections 2.3.1, 4.4 and 5)."""
 
 import base64
-import binascii
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -116,7 +115,7 @@ def _basic(authorization: str) -> tuple[str, str]:
         raise _unknown_client()
     try:
         pair = base64.b64decode(encoded.strip(), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # no base64, or no UTF-8 in it
         raise _unknown_client() from None
     client_id, _, secret = pair.partition(":")
     return unquote_plus(client_id), unquote_plus(secret)

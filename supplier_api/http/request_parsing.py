@@ -18,7 +18,7 @@ from werkzeug.exceptions import ClientDisconnected, NotFound, RequestEntityTooLa
 from werkzeug.routing import Rule
 
 from supplier_api.contract import Invalid, Malformed, MessageError, refusals
-from supplier_api.contract.limits import HEADER_MAX, ID_MAX
+from supplier_api.contract.limits import HEADER_MAX, ID_MAX, ID_MIN
 from supplier_api.http.wsgi import BODY, RAW_PATH, REPEATED
 
 JSON = "application/json"
@@ -101,10 +101,22 @@ def check_query(incoming: Request, known: Collection[str]) -> None:
         raise Invalid(wrong)
 
 
-def whole_number(digits: str, least: int, most: int) -> int | None:
-    """Return the number that a text is, None if it is none from `least` to `most`."""
+def whole_number(digits: str, least: int = ID_MIN, most: int = ID_MAX) -> int | None:
+    """Return the number that a text is, None if it is none from `least` to `most`.
+
+    Every id, cursor and count in a path, a query, a header or a form is read by this.
+    """
     readable = digits.isascii() and digits.isdigit() and len(digits) <= len(str(ID_MAX))
     return int(digits) if readable and least <= int(digits) <= most else None
+
+
+def query_number(incoming: Request, name: str, default: int, least: int, most: int) -> int:
+    """Return a number of the query; raises Invalid if it is none from `least` to `most`."""
+    text = incoming.args.get(name)
+    number = default if text is None else whole_number(text, least, most)
+    if number is None:
+        raise refusals.NOT_WHOLE.error(path=name, minimum=least, maximum=most)
+    return number
 
 
 def read_body(incoming: Request, limit: int, too_long: str = refusals.BODY_TOO_LONG.text) -> bytes:

@@ -5,21 +5,19 @@ from flask import Blueprint, render_template, request
 from supplier_api.console.context import here
 from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
+from supplier_api.http.request_parsing import whole_number
 from supplier_api.problems.repository import ProblemRepository
 
 blueprint = Blueprint("audit", __name__, url_prefix="/audit")
 
 SHOWN = 50
-ID_MAX = 2**63 - 1
 
 
 @blueprint.get("/")
 def show() -> str:
     """Show what was done, the latest first; `before` is the number of the last one shown."""
     who, action = (request.args.get(name, "").strip() for name in ("who", "action"))
-    before = request.args.get("before", type=int)
-    if before is not None and not 0 < before <= ID_MAX:
-        before = None
+    before = whole_number(request.args.get("before", ""))
 
     def read(uow: UnitOfWork) -> tuple[list[tuple[int, Action]], dict[int, str]]:
         found = OperatorActionRepository(uow).recent(

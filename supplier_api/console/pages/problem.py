@@ -21,6 +21,7 @@ from supplier_api.console.event_forms import (
 from supplier_api.contract.personal import PERSONAL_FIELDS, PLACEHOLDER
 from supplier_api.db import UnitOfWork
 from supplier_api.http.backoffice.schemas import NAME_MAX, read_event
+from supplier_api.http.request_parsing import whole_number
 from supplier_api.operations import privacy
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems import next_events, view
@@ -106,13 +107,11 @@ def _one(name: str) -> ServiceProblem:
 
 
 def _until() -> int | None:
-    given = request.args.get("until", "")
-    return int(given) if given.isdecimal() and len(given) < 7 else None
+    return whole_number(request.args.get("until", ""), 0)
 
 
 def _version() -> int:
-    given = acts.field("version")
-    return int(given) if given.isdecimal() and len(given) < 10 else 0
+    return whole_number(acts.field("version")) or 0
 
 
 def _news_url(reference: str, stands: str, until: int | None) -> str:

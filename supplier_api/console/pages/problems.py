@@ -14,6 +14,7 @@ from supplier_api.console.context import here
 from supplier_api.console.pages.problem import blueprint
 from supplier_api.contract.codes import Status
 from supplier_api.http.backoffice.schemas import NAME_MAX
+from supplier_api.http.request_parsing import whole_number
 from supplier_api.operations.status_messages import silent_after
 from supplier_api.problems import view
 from supplier_api.problems.disclosure import record_search
@@ -158,14 +159,10 @@ def _page(given: dict[str, str], words: Sequence[str] = ()) -> ProblemsPage:
         ticket=given.get("ticket"),
         before=before,
         words=words,
-        older=_cursor(given.get("older")),
-        newer=_cursor(given.get("newer")),
+        older=whole_number(given.get("older", ""), 0),
+        newer=whole_number(given.get("newer", ""), 0),
     )
     return here().services.store.read(lambda uow: page_of(uow, wanted, LIMIT))
-
-
-def _cursor(given: str | None) -> int | None:
-    return int(given) if given and re.fullmatch(r"[0-9]{1,18}", given, re.ASCII) else None
 
 
 def _silent() -> ProblemsPage:

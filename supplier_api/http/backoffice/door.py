@@ -111,6 +111,11 @@ def describe(
     )
 
 
+def is_name(text: str) -> bool:
+    """Tell whether anything can be called that; PostgreSQL cannot even look for a NUL."""
+    return len(text) <= NAME_MAX and "\0" not in text
+
+
 def etag(version: int) -> str:
     """Return the entity tag of a problem's version."""
     return f'"{version}"'

@@ -5,7 +5,6 @@ from werkzeug.exceptions import NotFound
 
 from supplier_api.contract import refusals
 from supplier_api.contract.errors import ErrorAnswer
-from supplier_api.contract.limits import ID_MAX
 from supplier_api.http.backoffice.door import (
     ERROR_TEXTS,
     ETAG,
@@ -15,11 +14,12 @@ from supplier_api.http.backoffice.door import (
     describe,
     door,
     etag,
+    is_name,
     read_document,
 )
-from supplier_api.http.backoffice.schemas import EVENT, NAME_MAX, read_event
+from supplier_api.http.backoffice.schemas import EVENT, read_event
 from supplier_api.http.openapi import header, response
-from supplier_api.http.request_parsing import json_response
+from supplier_api.http.request_parsing import json_response, whole_number
 from supplier_api.logging import bind
 
 IF_MATCH = header("If-Match", "Only if the problem is of this version: an ETag")
@@ -77,8 +77,8 @@ def event(reference: str) -> Response:
     version of the problem only; a repeat gets its answer all the same.
     """
     g.event = {"client": admit()}
-    if len(reference) > NAME_MAX or "\0" in reference:
-        raise NotFound  # No problem is called that, and PostgreSQL cannot look for a NUL.
+    if not is_name(reference):
+        raise NotFound
     happened = read_event(read_document())
     g.event["kind"] = happened.event
     with bind(reference=reference):
@@ -104,5 +104,5 @@ def _versions() -> frozenset[int] | None:
     wanted = request.if_match
     if not wanted or wanted.star_tag:
         return None
-    tags = [tag for tag in wanted if tag.isascii() and tag.isdecimal()]
-    return frozenset(int(tag) for tag in tags if len(tag) <= len(str(ID_MAX)))
+    numbers = [whole_number(tag, 0) for tag in wanted]
+    return frozenset(number for number in numbers if number is not None)

@@ -4,7 +4,14 @@ from flask import Response
 
 from supplier_api.contract import refusals
 from supplier_api.contract.errors import ErrorAnswer
-from supplier_api.http.backoffice.door import admit, blueprint, describe, door, read_document
+from supplier_api.http.backoffice.door import (
+    admit,
+    blueprint,
+    describe,
+    door,
+    is_name,
+    read_document,
+)
 from supplier_api.http.backoffice.schemas import INCIDENT, INCIDENT_ID, read_incident
 from supplier_api.http.openapi import in_path, response
 from supplier_api.http.request_parsing import json_response
@@ -116,7 +123,7 @@ def end(**path: str) -> Response:
     One that has ended stays as it is.
     """
     who, code, incidents = admit(), path["id"], door().incidents
-    if "\0" in code or incidents.shown(code) is None:
+    if not is_name(code) or incidents.shown(code) is None:
         raise refusals.UNKNOWN_INCIDENT.error()
     incidents.end(code, who=who)
     return json_response(incidents.shown(code))

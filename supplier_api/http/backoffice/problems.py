@@ -19,10 +19,11 @@ from supplier_api.http.backoffice.door import (
     describe,
     door,
     etag,
+    is_name,
 )
 from supplier_api.http.backoffice.schemas import NAME_MAX
 from supplier_api.http.openapi import response
-from supplier_api.http.request_parsing import check_query, json_response, whole_number
+from supplier_api.http.request_parsing import check_query, json_response, query_number
 from supplier_api.problems import view
 from supplier_api.problems.backoffice_events import references_of
 from supplier_api.problems.changes_feed import FeedCursor, WantedChanges, changed
@@ -187,7 +188,7 @@ def listed() -> Response:
 def find_one(name: str) -> ServiceProblem:
     """Return the one problem of a name; raises RequestRefused."""
     store = door().services.store
-    found = [] if len(name) > NAME_MAX else store.read(lambda uow: view.find(uow, name))
+    found = store.read(lambda uow: view.find(uow, name)) if is_name(name) else []
     if not found:
         raise refusals.UNKNOWN_REFERENCE.error()
     if len(found) > 1:
@@ -203,9 +204,7 @@ def _wanted() -> WantedChanges:
     fields = load(_QUERY, {name: given[name] for name in _QUERY.fields if name in given})
     if "state" in given and given["state"] not in STATES:
         raise refusals.UNKNOWN_CODE.error(path="state", codes=", ".join(STATES))
-    limit = whole_number(given.get("limit", str(LIMIT)), 1, LIMIT_MAX)
-    if limit is None:
-        raise refusals.NOT_WHOLE.error(path="limit", minimum=1, maximum=LIMIT_MAX)
+    limit = query_number(request, "limit", LIMIT, 1, LIMIT_MAX)
     after = FeedCursor.parse(given["cursor"]) if "cursor" in given else None
     if "cursor" in given and after is None:
         raise refusals.UNKNOWN_CURSOR.error()

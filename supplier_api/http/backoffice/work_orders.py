@@ -8,10 +8,17 @@ from supplier_api.backoffice.order_answer import office_answer
 from supplier_api.contract import load, refusals
 from supplier_api.contract.errors import ErrorAnswer
 from supplier_api.delivery.pull import PulledOrder, PulledOrders
-from supplier_api.http.backoffice.door import admit, blueprint, describe, door, read_document
+from supplier_api.http.backoffice.door import (
+    admit,
+    blueprint,
+    describe,
+    door,
+    is_name,
+    read_document,
+)
 from supplier_api.http.backoffice.schemas import CLAIMED_ANSWER, NAME_MAX
 from supplier_api.http.openapi import in_path, response
-from supplier_api.http.request_parsing import check_query, json_response, whole_number
+from supplier_api.http.request_parsing import check_query, json_response, query_number
 from supplier_api.http.wsgi import WAIT
 from supplier_api.problems.transition import Incomplete
 from supplier_api.problems.work import ORDER_KINDS
@@ -103,7 +110,9 @@ def lease() -> Response:
     """
     who, orders = _admitted()
     check_query(request, tuple(LIMITS))
-    limit, wait, seconds = (_number(name) for name in LIMITS)
+    limit, wait, seconds = (
+        query_number(request, name, DEFAULTS[name], *LIMITS[name]) for name in LIMITS
+    )
     leased = orders.lease(limit, seconds, who)
     if not leased and wait:
         # The server runs the request again, and no thread waits.
@@ -129,7 +138,7 @@ def answer(**path: str) -> Response:
     order_id = path["id"]
     sent = load(CLAIMED_ANSWER, read_document())
     said = office_answer(sent)
-    if len(order_id) > NAME_MAX or "\0" in order_id:
+    if not is_name(order_id):
         raise refusals.UNKNOWN_ORDER.error()
     try:
         result = orders.answer(order_id, sent["claim"], said)
@@ -144,14 +153,6 @@ def _admitted() -> tuple[str, PulledOrders]:
     if orders is None:
         raise refusals.NOT_FETCHED.error()
     return who, orders
-
-
-def _number(name: str) -> int:
-    least, most = LIMITS[name]
-    number = whole_number(request.args.get(name, str(DEFAULTS[name])), least, most)
-    if number is None:
-        raise refusals.NOT_WHOLE.error(path=name, minimum=least, maximum=most)
-    return number
 
 
 def _shown(leased: PulledOrder) -> dict[str, Any]:

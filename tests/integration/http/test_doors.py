@@ -122,7 +122,22 @@ def test_a_token_expires(supplier: Supplier) -> None:
     assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
 
 
-@pytest.mark.parametrize("value", ["", "Bearer", "Basic Z2F0ZXdheTpzZWNyZXQ=", "Bearer a b"])
+NO_BEARER = [
+    "",
+    "Bearer",
+    "Basic Z2F0ZXdheTpzZWNyZXQ=",
+    "Bearer a b",
+    "Bearer \xe9",
+    "Bearer a.b.c",
+    "Bearer e30.e30.e30",
+    "Bearer bnVsbA.e30.e30",
+    "Bearer eyJhbGciOiJSUzI1NiIsImtpZCI6WzFdfQ.e30.e30",
+    "Bearer eyJhbGciOiJSUzI1NiIsImtpZCI6Ilx1ZDgwMCJ9.e30.e30",
+    f"Bearer {'e30.' * 5000}",
+]
+
+
+@pytest.mark.parametrize("value", NO_BEARER)
 def test_what_is_no_bearer_token_opens_nothing(supplier: Supplier, value: str) -> None:
     headers = {**supplier.headers(), "Authorization": value}
     answer = supplier.client.post("/service-problems", json=problem_request(), headers=headers)

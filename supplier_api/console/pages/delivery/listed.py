@@ -16,6 +16,7 @@ from supplier_api.db import UnitOfWork
 from supplier_api.delivery import message_queries, pause_admin
 from supplier_api.delivery.pause_admin import NothingSuchError
 from supplier_api.delivery.time_window import TimeWindow
+from supplier_api.http.request_parsing import whole_number
 from supplier_api.outbox.messages import MessageFilter, MessageRepository
 from supplier_api.outbox.model import MessageState
 from supplier_api.problems.services import DESTINATIONS
@@ -128,9 +129,10 @@ def _wanted(given: Mapping[str, str]) -> MessageFilter:
 
 def row_id(text: str) -> int:
     """Return the row id that the next page begins after; raises ValueError."""
-    if not (text.isdecimal() and len(text) < 19):
+    number = whole_number(text, 0)
+    if number is None:
         raise ValueError("after: expected the number that the page before wrote")
-    return int(text)
+    return number
 
 
 def _listed(uow: UnitOfWork, wanted: MessageFilter) -> Listed:

@@ -14,6 +14,7 @@ from supplier_api.console.context import here
 from supplier_api.console.pages.delivery.blueprint import blueprint
 from supplier_api.delivery.message_queries import WORDS
 from supplier_api.delivery.pause_admin import PauseAdmin, PauseScope, cells, line, plain
+from supplier_api.http.request_parsing import whole_number
 from supplier_api.outbox.pauses import PauseCause
 from supplier_api.problems.services import DESTINATIONS
 
@@ -86,7 +87,7 @@ def resuming() -> str:
 def resume() -> Response:
     """Let go on what the form names."""
     operator, admin = by(), _admin()
-    seen = [int(each) for each in field("seen").split() if each.isdecimal() and len(each) < 19]
+    seen = [number for each in field("seen").split() if (number := whole_number(each))]
     if not seen:
         raise ActRefused("seen: expected what the page wrote; open it again", status=422)
     with refusals():

@@ -219,8 +219,11 @@ def test_where_orders_are_sent_none_can_be_fetched(supplier: Supplier, office: O
 def listening(
     app: Flask, clocks: tuple[ManualMachineClock, ManualBusinessClock, Any]
 ) -> Iterator[HttpServer]:
-    """Serve the supplier with one thread, on the tests' clock."""
-    with served(app, clocks[0], threads=1, room=8) as server:
+    """Serve the supplier with one thread, on the tests' clock.
+
+    It leaps while requests are in the queue, where they may be as long.
+    """
+    with served(app, clocks[0], threads=1, room=8, patience=60.0) as server:
         yield server
 
 

@@ -13,6 +13,8 @@ FORM = {
     "client_id": "gateway",
     "client_secret": "gateway-secret",
 }
+# No base64, not ASCII, no UTF-8 in it, no pair, nothing.
+NO_BASIC = [b"::", b"Z2F0", "é".encode(), b"\xff", b"/////w==", b"Z2F0ZXdheQ==", b"", b"Og=="]
 BASIC = "Basic " + base64.b64encode(b"gateway:gateway-secret").decode()
 
 
@@ -42,6 +44,16 @@ def test_an_unknown_client_is_told_how_to_show_itself(client: FlaskClient) -> No
     answer = client.post("/oauth2/token", data={**FORM, "client_secret": "wrong"})
     assert refusal(answer) == (401, "invalid_client")
     assert answer.headers["WWW-Authenticate"] == 'Basic realm="supplier-api"'
+
+
+@pytest.mark.parametrize("pair", NO_BASIC)
+def test_credentials_that_cannot_be_read_are_those_of_nobody(
+    client: FlaskClient, pair: bytes
+) -> None:
+    # As a server hands it on: byte by byte.
+    header = {"Authorization": f"Basic {pair.decode('latin-1')}"}
+    answer = client.post("/oauth2/token", data={"grant_type": "client_credentials"}, headers=header)
+    assert refusal(answer) == (401, "invalid_client")
 
 
 def test_what_is_no_form_is_refused(client: FlaskClient) -> None:
