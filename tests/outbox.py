@@ -1,19 +1,30 @@
 """Problems with lanes and messages, as the desk would leave them, for the tests of delivery."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, select
 
-from supplier_api.clock import MachineClock
+from supplier_api.clock import MachineClock, ManualMachineClock
 from supplier_api.db import Store, UnitOfWork, tables
-from supplier_api.outbox.model import Claim, Fenced, LaneStep, Message, NewLane, NewMessage
+from supplier_api.outbox.model import (
+    Attempt,
+    AttemptRecord,
+    Claim,
+    Fenced,
+    LaneStep,
+    Message,
+    MessageState,
+    NewLane,
+    NewMessage,
+)
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.model import Base, ServiceProblem, State
 from supplier_api.problems.repository import ProblemRepository
 
 DESTINATION = "gateway"
+LEASE = timedelta(seconds=45)
 BODY = '{"reasonCode": "UPDATE"}'
 
 
@@ -154,3 +165,53 @@ class Outbox:
     def states(self, problem_id: int) -> list[str]:
         """Return the states of the problem's messages, in order."""
         return [message.state for message in self.messages(problem_id)]
+
+
+class LaneWorker:
+    """The steps of a worker, one transaction each."""
+
+    def __init__(self, store: Store, clock: ManualMachineClock, owner: str) -> None:
+        self.store = store
+        self.clock = clock
+        self.owner = owner
+
+    def claim_in(self, uow: UnitOfWork, limit: int = 10, failed: int = 10) -> list[Claim]:
+        now = self.clock.now()
+        return LaneRepository(uow).claim(
+            DESTINATION, self.owner, now, now + LEASE, limit=limit, failed=failed
+        )
+
+    def claim(self, limit: int = 10, failed: int = 10) -> list[Claim]:
+        return self.store.write(lambda uow: self.claim_in(uow, limit, failed))
+
+    def complete(
+        self,
+        claim: Claim,
+        message: Message,
+        state: MessageState = MessageState.DELIVERED,
+        *,
+        retry_in: float | None = None,
+        park: bool = False,
+        go_on: bool = True,
+    ) -> Message | None:
+        now = self.clock.now()
+
+        def work(uow: UnitOfWork) -> Message | None:
+            if LaneRepository(uow).lock_claimed([claim]).lost:
+                raise Fenced
+            attempt = Attempt(now, "tested", 204, 12, "204", unknown=state is MessageState.QUEUED)
+            LaneRepository(uow).record([AttemptRecord(message, attempt, state, "sha256:0")])
+            return proceed(
+                uow,
+                claim,
+                now,
+                now + LEASE if go_on else None,
+                failures=1 if retry_in else 0,
+                retry_at=now + timedelta(seconds=retry_in) if retry_in else None,
+                parks=park,
+            )
+
+        return self.store.write(work)
+
+    def fail(self, claim: Claim, retry_in: float = 5) -> None:
+        assert self.complete(claim, claim.message, MessageState.QUEUED, retry_in=retry_in) is None

@@ -255,7 +255,7 @@ class MessageRepository:
         if row.lease_until is not None and row.lease_until > now:
             raise BeingSent(max(1.0, (row.lease_until - now).total_seconds()))
         if row.lease_owner is not None:
-            for head in statements.heads(self._connection, [row.id]).values():
+            for head in statements.heads(self._connection, [row]).values():
                 statements.take_over(self._connection, head, row.lease_owner, now)
         self._connection.execute(
             update(lane)
@@ -316,7 +316,7 @@ class MessageRepository:
         if there is none.
         """
         behind = self.held_by(locked.id) if locked.parked else None
-        head = statements.heads(self._connection, [locked.id]).get(locked.id)
+        head = statements.heads(self._connection, [locked]).get(locked.id)
         due_at = None
         if head and behind is None:
             due_at = latest(now, head.not_before, locked.not_before)

@@ -73,6 +73,7 @@ class LaneRow:
 
     id: int
     problem_id: int
+    tenant: str
     destination: str
     due_at: datetime | None
     not_before: datetime | None

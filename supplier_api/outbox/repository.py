@@ -126,8 +126,8 @@ class LaneRepository:
         """Return when the next lane to `destination` may be claimed; None if all are idle."""
         self._by_index()
         of = {"destination": destination}
-        due_at: datetime | None = statements.next_due(held).run(self._connection, of)[0][0]
-        return due_at
+        first = statements.next_due(held).first(self._connection, of)
+        return first[0] if first else None
 
     def claim(
         self,
@@ -189,7 +189,7 @@ class LaneRepository:
         )
         self._by_index()
         rows = [LaneRow(*row) for row in self._connection.execute(query.limit(1))]
-        heads = statements.heads(self._connection, [row.id for row in rows])
+        heads = statements.heads(self._connection, rows)
         if not any(latest(now, head.not_before) == now for head in heads.values()):
             return None
         (claim,) = self._take(rows, owner, now, lease_until)
@@ -203,7 +203,7 @@ class LaneRepository:
         ids = [row.id for row in rows]
         taken = {"lanes": ids, "lease_owner": owner, "lease_until": lease_until}
         statements.TAKE.run(self._connection, {**taken, "due_at": lease_until})
-        heads = statements.heads(self._connection, ids)
+        heads = statements.heads(self._connection, rows)
         for row in rows:
             head = heads.get(row.id)
             if head is None:
@@ -212,7 +212,7 @@ class LaneRepository:
                 self._connection.execute(update(lane).where(_t.id == row.id).values(idle))
             elif row.lease_owner is not None:
                 statements.take_over(self._connection, head, row.lease_owner, now)
-                heads |= statements.heads(self._connection, [row.id])
+                heads |= statements.heads(self._connection, [row])
         return [
             Claim(row.claim_no + 1, row.attempts, heads[row.id]) for row in rows if row.id in heads
         ]
@@ -221,7 +221,8 @@ class LaneRepository:
 
     def first(self, lane_id: int) -> Message | None:
         """Return the first queued message of a lane; no lock."""
-        return statements.heads(self._connection, [lane_id]).get(lane_id)
+        rows = self._connection.execute(statements.read_lanes(_t.id == lane_id))
+        return statements.heads(self._connection, [LaneRow(*row) for row in rows]).get(lane_id)
 
     def renew(self, claim: Claim, lease_until: datetime) -> None:
         """Prolong the claim; raises Fenced if it is no longer ours."""
@@ -285,7 +286,7 @@ class LaneRepository:
         """
         if not steps:
             return {}
-        heads = statements.heads(self._connection, [step.claim.lane_id for step in steps])
+        heads = statements.heads(self._connection, [locked[step.claim.lane_id] for step in steps])
         following: dict[int, Message] = {}
         writes = []
         for step in steps:

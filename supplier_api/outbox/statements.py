@@ -80,6 +80,11 @@ ADD_MESSAGE = CompiledStatement(
 # Lock.
 
 
+def read_lanes(*which: Condition) -> Select[Any]:
+    """Select the columns of a LaneRow from lanes that match; no lock."""
+    return select(*(lane.c[each.name] for each in fields(LaneRow))).where(*which)
+
+
 def lock_lanes(
     *which: Condition, waiting: bool = True, order: Sequence[ColumnElement[Any]] = (lane.c.id,)
 ) -> Select[Any]:
@@ -88,8 +93,7 @@ def lock_lanes(
     By default in the order of ids, as all locks of lanes that are waited for. Without `waiting`
     those that other transactions have locked are left out.
     """
-    columns = (lane.c[each.name] for each in fields(LaneRow))
-    query = select(*columns).where(*which).order_by(*order)
+    query = read_lanes(*which).order_by(*order)
     return query.with_for_update(skip_locked=not waiting)
 
 
@@ -116,10 +120,12 @@ OF_PROBLEM = CompiledStatement(
 @lru_cache(maxsize=64)
 def next_due(held: HeldUp) -> CompiledStatement:
     """Return the statement for when the next lane to a destination may be claimed."""
+    # As the first in the index's order: for a minimum PostgreSQL may read all that are due.
     return CompiledStatement(
-        select(func.min(lane.c.due_at)).where(
-            _TO_DESTINATION, lane.c.due_at.is_not(None), NOT_PARKED, *held.apart()
-        )
+        select(lane.c.due_at)
+        .where(_TO_DESTINATION, lane.c.due_at.is_not(None), NOT_PARKED, *held.apart())
+        .order_by(lane.c.due_at)
+        .limit(1)
     )
 
 
@@ -229,6 +235,10 @@ def proceed_values(
     }
 
 
+# What a queued message has of its lane, which the caller has read.
+_OF_LANE = ("problem_id", "tenant", "destination")
+
+
 def _heads() -> Select[Any]:
     earlier = message.alias("earlier")
     first = (
@@ -236,25 +246,34 @@ def _heads() -> Select[Any]:
         .where(earlier.c.lane_id == message.c.lane_id, text("earlier.state = 'queued'"))
         .scalar_subquery()
     )
-    of_lane, of_problem = ("problem_id", "tenant", "destination"), ("gateway_id", "reference")
-    columns = [
-        (lane if name in of_lane else problem if name in of_problem else message).c[name]
-        for name in (each.name for each in fields(Message))
-    ]
-    return (
-        select(*columns)
-        .select_from(message.join(lane).join(problem))
-        .where(among(message.c.lane_id, "lanes"), message.c.number == first, QUEUED)
-    )
+    of_lane = select(lane.c.problem_id).where(lane.c.id == message.c.lane_id).correlate(message)
+
+    def of_problem(name: str) -> ColumnElement[Any]:
+        found = select(problem.c[name]).where(problem.c.id == of_lane.scalar_subquery())
+        return found.scalar_subquery().label(name)
+
+    # Looked up by their ids, one by one. Where statistics say that a table is empty (they are from
+    # before its first rows were committed), PostgreSQL would join it by reading all of it for each
+    # message, even by an index.
+    columns = {**message.c, **{name: of_problem(name) for name in ("gateway_id", "reference")}}
+    return select(
+        *(columns[each.name] for each in fields(Message) if each.name not in _OF_LANE)
+    ).where(among(message.c.lane_id, "lanes"), message.c.number == first, QUEUED)
 
 
 HEADS = CompiledStatement(_heads())
 
 
-def heads(connection: Connection, lane_ids: Iterable[int]) -> dict[int, Message]:
-    """Return the first queued message of each lane that has one."""
-    found = [Message(*row) for row in HEADS.run(connection, {"lanes": list(lane_ids)})]
-    return {head.lane_id: head for head in found}
+def heads(connection: Connection, lanes: Iterable[LaneRow]) -> dict[int, Message]:
+    """Return the first queued message of each lane that has one, by the lane's id."""
+    rows = {row.id: row for row in lanes}
+    found = {}
+    for message_id, lane_id, *others in HEADS.run(connection, {"lanes": list(rows)}):
+        of = rows[lane_id]
+        found[lane_id] = Message(
+            message_id, lane_id, of.problem_id, of.tenant, of.destination, *others
+        )
+    return found
 
 
 def take_over(connection: Connection, head: Message, owner: str, now: datetime) -> None:

@@ -174,8 +174,8 @@ class TimerRepository:
         self._by_index()
         earliest = []
         for whose, scale in by_scale(_t.tenant, scales):
-            query = select(func.min(_t.due_at)).where(whose, *_of_kinds(kinds))
-            due = self._connection.execute(query).scalar()
+            query = select(_t.due_at).where(whose, *_of_kinds(kinds))
+            due = self._connection.execute(query.order_by(_t.due_at).limit(1)).scalar()
             if due is not None and (reached := scale.reaches(due)):
                 earliest.append(reached)
         return min(earliest, default=None)

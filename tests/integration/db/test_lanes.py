@@ -2,28 +2,22 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from functools import partial
-from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Row, Table, Text, cast, func, select, text, true, update
+from sqlalchemy import select, update
 
 from supplier_api.clock import ManualMachineClock
 from supplier_api.db import Store, UnitOfWork, tables
 from supplier_api.outbox.model import (
     BODY_VERSION,
-    Attempt,
-    AttemptRecord,
     Claim,
     Fenced,
     LaneStep,
-    Message,
     MessageState,
 )
 from supplier_api.outbox.repository import LaneRepository
-from tests.outbox import DESTINATION, Outbox, proceed
+from tests.outbox import DESTINATION, LEASE, LaneWorker, Outbox, proceed
 
-LEASE = timedelta(seconds=45)
 NOW = ManualMachineClock().now()
 # On SQLite one transaction writes at a time: there is nothing to pass over.
 on_postgresql = pytest.mark.parametrize("upgraded_url", ["emptied_postgresql"], indirect=True)
@@ -46,56 +40,6 @@ def store(upgraded_url: str, clock: ManualMachineClock) -> Iterator[Store]:
 @pytest.fixture
 def outbox(store: Store, clock: ManualMachineClock) -> Outbox:
     return Outbox(store, clock)
-
-
-class LaneWorker:
-    """The steps of a worker, one transaction each."""
-
-    def __init__(self, store: Store, clock: ManualMachineClock, owner: str) -> None:
-        self.store = store
-        self.clock = clock
-        self.owner = owner
-
-    def claim_in(self, uow: UnitOfWork, limit: int = 10, failed: int = 10) -> list[Claim]:
-        now = self.clock.now()
-        return LaneRepository(uow).claim(
-            DESTINATION, self.owner, now, now + LEASE, limit=limit, failed=failed
-        )
-
-    def claim(self, limit: int = 10, failed: int = 10) -> list[Claim]:
-        return self.store.write(lambda uow: self.claim_in(uow, limit, failed))
-
-    def complete(
-        self,
-        claim: Claim,
-        message: Message,
-        state: MessageState = TAKEN,
-        *,
-        retry_in: float | None = None,
-        park: bool = False,
-        go_on: bool = True,
-    ) -> Message | None:
-        now = self.clock.now()
-
-        def work(uow: UnitOfWork) -> Message | None:
-            if LaneRepository(uow).lock_claimed([claim]).lost:
-                raise Fenced
-            attempt = Attempt(now, "tested", 204, 12, "204", unknown=state is LATER)
-            LaneRepository(uow).record([AttemptRecord(message, attempt, state, "sha256:0")])
-            return proceed(
-                uow,
-                claim,
-                now,
-                now + LEASE if go_on else None,
-                failures=1 if retry_in else 0,
-                retry_at=now + timedelta(seconds=retry_in) if retry_in else None,
-                parks=park,
-            )
-
-        return self.store.write(work)
-
-    def fail(self, claim: Claim, retry_in: float = 5) -> None:
-        assert self.complete(claim, claim.message, LATER, retry_in=retry_in) is None
 
 
 @pytest.fixture
@@ -541,76 +485,3 @@ def test_a_message_of_a_later_version_behind_ours_is_not_handed_over(
     assert outbox.lane(problem).lease_owner is None
     assert outbox.lane(problem).due_at is not None
     assert one.claim() == []
-
-
-def copy(connection: Connection, table: Table, row_id: int, count: int, **others: Any) -> None:
-    """Make so many copies of a row, but for some columns: functions of a number from 2 on."""
-    numbers = func.generate_series(2, count + 1).table_valued("number").render_derived(name="n")
-    same = [column for column in table.c if column.name not in {"id", *others}]
-    different = [make(numbers.c.number) for make in others.values()]
-    row = select(*same, *different).select_from(table.join(numbers, true()))
-    names = [*(column.name for column in same), *others]
-    connection.execute(table.insert().from_select(names, row.where(table.c.id == row_id)))
-
-
-def multiply(uow: UnitOfWork, lane: Row[Any], message_id: int, count: int) -> None:
-    """Make so many problems like that of a lane with one message, the newest there is."""
-    problem, into = lane.problem_id, partial(copy, uow.connection)
-    gateway_id = problem * 1_000_000
-    into(
-        tables.service_problem,
-        problem,
-        count,
-        gateway_id=lambda n: gateway_id + n,
-        reference=lambda n: cast(gateway_id + n, Text),
-    )
-    into(tables.lane, lane.id, count, problem_id=lambda n: problem - 1 + n)
-    into(
-        tables.message,
-        message_id,
-        count,
-        lane_id=lambda n: lane.id - 1 + n,
-        uuid=lambda n: cast(gateway_id + n, Text),
-    )
-
-
-def rows_read(uow: UnitOfWork) -> int:
-    """Return how many rows of lanes and messages this transaction has read so far."""
-    query = (
-        "SELECT sum(seq_tup_read + idx_tup_fetch) FROM pg_stat_xact_user_tables"
-        " WHERE relname IN ('lane', 'message')"
-    )
-    return int(uow.connection.execute(text(query)).scalar_one())
-
-
-@on_postgresql
-@pytest.mark.parametrize("analyzed", [False, True])
-def test_no_more_of_a_long_queue_is_read_than_leaves(
-    store: Store, outbox: Outbox, clock: ManualMachineClock, *, analyzed: bool
-) -> None:
-    worker, many, few = LaneWorker(store, clock, "a"), 20_000, 10
-    # What the statistics say, if there are any: that nothing is queued.
-    old = outbox.problem(1)
-    (claim,) = worker.claim()
-    worker.complete(claim, claim.message)
-    store.write(lambda uow: multiply(uow, outbox.lane(old), claim.message.id, many))
-    if analyzed:
-        store.write(lambda uow: uow.connection.execute(text("ANALYZE")))
-    new = outbox.problem(1)
-    message_id = outbox.messages(new)[0].id
-    store.write(lambda uow: multiply(uow, outbox.lane(new), message_id, many))
-
-    def deliver(uow: UnitOfWork) -> tuple[int, int]:
-        before = rows_read(uow)
-        claims = worker.claim_in(uow, limit=few)
-        locked = LaneRepository(uow).lock_claimed(claims)
-        attempt = Attempt(clock.now(), "tested", 204, 12, "204")
-        LaneRepository(uow).record(
-            [AttemptRecord(claim.message, attempt, TAKEN) for claim in claims]
-        )
-        LaneRepository(uow).proceed([LaneStep(claim) for claim in claims], locked.rows, clock.now())
-        return len(claims), rows_read(uow) - before
-
-    taken, read = store.write(deliver)
-    assert taken == few
-    assert read < 20 * few
