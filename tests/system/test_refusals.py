@@ -33,11 +33,20 @@ def test_a_database_that_cannot_be_reached_is_told(install: Install, part: str) 
     assert "pass-word" not in said
 
 
-def test_wrong_settings_are_named_with_their_source_and_what_is_allowed(install: Install) -> None:
-    wrong = {"SUPPLIER_API__SERVER__PROT": "8081", "SUPPLIER_API__DELIVERY__THREADS": "none"}
-    said = refusal(install(upgraded=False), "serve", **wrong)
-    for setting, told in zip(wrong, ("SUPPLIER_API__SERVER__PORT", "whole number"), strict=True):
-        assert re.search(rf"{setting} \(environment.*\): .*{told}", said), said
+@pytest.mark.parametrize(
+    ("setting", "value", "told"),
+    [
+        ("SUPPLIER_API__SERVER__PROT", "8081", "SUPPLIER_API__SERVER__PORT"),
+        ("SUPPLIER_API__DELIVERY__THREADS", "none", "whole number"),
+        ("SUPPLIER_API_PROFILE", "sandpit", "sandbox"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_source_and_what_is_allowed(
+    install: Install, setting: str, value: str, told: str
+) -> None:
+    said = refusal(install(upgraded=False), "serve", **{setting: value})
+    assert setting in said
+    assert re.search(rf"\(environment.*\): .*{told}", said)
 
 
 def test_a_port_in_use_is_named_with_its_setting(install: Install) -> None:
