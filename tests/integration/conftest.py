@@ -2,9 +2,11 @@
 
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -33,6 +35,15 @@ RULES = f"""
     when: tenant == "{DEFERRED}"
     then: defer
 """
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_hashes() -> Iterator[None]:
+    """Hash passwords in no time; tests/unit/auth/test_passwords.py does as in earnest."""
+    cheap = partial(PasswordHasher, time_cost=1, memory_cost=64, parallelism=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("supplier_api.auth.passwords.PasswordHasher", cheap)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,8 @@ COURSE = [
 ]
 
 
-def test_a_tenant_sees_a_problem_resolved(install: Install, database_url: str) -> None:
-    installation = install(DATABASE__URL=database_url, BACKOFFICE__PACE=0.05)
+def test_a_tenant_sees_a_problem_resolved(install: Install) -> None:
+    installation = install(BACKOFFICE__PACE=0.05)
     installation.start("sandbox", "serve", "worker")
     problem = Tenant(installation).raise_problem()
     _wait_for_updates(installation, problem, len(COURSE))

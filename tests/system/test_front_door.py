@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc"),
 ]
 
-CALLS = 200
+CALLS = 60
 EVENTS = "/back-office/v1/problems/SP_0/events"
 
 
@@ -72,7 +72,7 @@ def _all_are_served(call: Callable[[int], int], status: int) -> None:
         assert call(number) == status
         taken.append(time.monotonic() - began)
     taken.sort()
-    p99 = taken[CALLS * 99 // 100 - 1]
+    p99 = taken[CALLS * 99 // 100]
     print(f"median {taken[CALLS // 2] * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms")  # noqa: T201 - for who measures
 
 

@@ -87,9 +87,15 @@ def test_the_course_at_a_system_that_runs(install: Install, tmp_path: Path) -> N
                     installation.kill(part)
                 installation.start("serve", "worker", "sandbox")
 
+        # Once more, and nobody moves the ticket.
+        stuck = installation.run("backoffice", "play", "--seconds", "5")
+
     *lines, last = lines
     assert steps(lines) == COURSE.split("\n")[1:-1]
     assert last.startswith("done:")
+    assert stuck.returncode == 1
+    assert "office work on it: IN_PROGRESS is expected of the problem" in stuck.stderr
+    assert "after 5 s the gateway says: ACKNOWLEDGED" in stuck.stderr
 
 
 def played(installation: Installation) -> Iterator[str]:
@@ -101,19 +107,6 @@ def played(installation: Installation) -> Iterator[str]:
         for line in play.stdout:
             yield line.removesuffix("\n")
     assert play.returncode == 0
-
-
-def test_what_does_not_move_is_named(install: Install, tmp_path: Path) -> None:
-    with RunningDesk(tmp_path / "desk.db") as running:
-        installation = install(
-            BACKOFFICE__ADAPTER="sample-desk", BACKOFFICE__OPTIONS__URL=running.url
-        )
-        installation.start("serve", "worker", "sandbox")
-        done = installation.run("backoffice", "play", "--seconds", "10")
-
-    assert done.returncode == 1
-    assert "office work on it: IN_PROGRESS is expected of the problem" in done.stderr
-    assert "after 10 s the gateway says: ACKNOWLEDGED" in done.stderr
 
 
 def test_the_afternoon_of_the_page(tmp_path: Path) -> None:

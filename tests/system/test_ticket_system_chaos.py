@@ -29,7 +29,7 @@ from tests.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.slow
 
-PROBLEMS = int(os.environ.get("TEST_CHAOS_PROBLEMS", "20"))
+PROBLEMS = int(os.environ.get("TEST_CHAOS_PROBLEMS", "12"))
 # Kills of each part: the web server, the worker, the desk, and in pull mode the fetcher.
 ROUNDS = max(2, PROBLEMS // 30)
 QUIET = 3.0  # seconds without a KCI, after which one looks for what was lost

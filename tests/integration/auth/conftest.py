@@ -8,13 +8,7 @@ from supplier_api.audit import Audit
 from supplier_api.auth.accounts import Accounts, By, Role
 from supplier_api.clock import ManualMachineClock
 from supplier_api.db import Store
-from tests.integration.auth.people import CHEAP, PASSWORD
-
-
-@pytest.fixture(autouse=True)
-def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hash in no time; tests/unit/auth/test_passwords.py does as in earnest."""
-    monkeypatch.setattr("supplier_api.auth.passwords.PasswordHasher", CHEAP)
+from tests.integration.auth.people import PASSWORD
 
 
 @pytest.fixture

@@ -1,10 +1,7 @@
 """What the tests of accounts have in common."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
-
-from argon2 import PasswordHasher
 
 from supplier_api.auth.accounts import By
 from supplier_api.db import Store
@@ -13,8 +10,6 @@ from supplier_api.db.operator_actions import OperatorActionRepository
 PASSWORD = "correct horse battery"
 HERE = "192.0.2.1"
 ROOT = By("root", "because")
-# Hashes in no time.
-CHEAP = partial(PasswordHasher, time_cost=1, memory_cost=64, parallelism=1)
 
 Acted = tuple[str, str, str, Mapping[str, Any] | None, str | None]
 

@@ -4,7 +4,6 @@ import re
 from datetime import timedelta
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 
 from supplier_api.console.pages.overview import DELIVERY, MENDS
@@ -21,12 +20,6 @@ from tests.supplier import DEFERRED, Supplier
 OVERVIEW = "/console/overview/"
 DEADLINE = "SUPPLIER_API__LIFECYCLE__DECISION_DEADLINE"
 REFUSED = Reply(Meaning.REFUSED, "422", 422, refusal={"messages": ["no"]})
-
-
-@pytest.fixture
-def app(own_app: Flask) -> Flask:
-    """Return an application of the test's own: parts of its pages are kept by its clock."""
-    return own_app
 
 
 def page(supplier: Supplier) -> str:

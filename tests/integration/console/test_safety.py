@@ -70,7 +70,8 @@ HOSTILE = [
     "{{7*7}}",
     "' OR 1=1 --",
     SCRIPT,
-    "x" * 70_000,
+    # In all fields together as long as a form may be.
+    "x" * 5_000,
 ]
 FIELDS = re.findall(
     r"\S+",
@@ -163,8 +164,6 @@ def test_no_input_makes_a_page_fail(app: Flask, console: Console) -> None:
         if method == "POST":
             form = {"csrf_token": token, "reason": "to see what happens", **fields}
             answer = console.open(method, path, form)
-        elif sum(map(len, fields.values())) > 500_000:
-            continue  # longer than a server takes
         else:
             answer = console.open(method, path, query=fields)
         if answer.status_code == 500:

@@ -11,7 +11,6 @@ from supplier_api.auth.accounts import Accounts, By, Role
 from supplier_api.console.context import EXTENSION
 from supplier_api.settings import Settings
 from supplier_api.settings.doors import Door, listeners
-from tests.integration.auth.people import CHEAP
 
 PASSWORD = "correct horse battery"
 BEYOND = {"SUPPLIER_API__SERVER__HOST": "0.0.0.0"}
@@ -20,12 +19,6 @@ SITE = "https://supplier.example"
 LOOPBACK = "http://127.0.0.1:8080"
 ELSEWHERE = ["https://evil.example/", "//evil.example/", r"/\evil.example"]
 TEST = By("test", "for a test")
-
-
-@pytest.fixture(autouse=True)
-def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hash in no time."""
-    monkeypatch.setattr("supplier_api.auth.passwords.PasswordHasher", CHEAP)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
-from flask import Flask
 
 from supplier_api.backoffice.contract import settings_of
 from supplier_api.backoffice.manual import ManualBackOffice
@@ -24,12 +23,6 @@ from tests.waiting import PATIENCE
 
 HOURS = "SUPPLIER_API__LIFECYCLE__DECISION_DEADLINE"
 ANN, BEN = Doer("ann", "mine"), Doer("ben", "mine")
-
-
-@pytest.fixture
-def app(own_app: Flask) -> Flask:
-    """Return an application of the test's own: parts of its pages are kept by its clock."""
-    return own_app
 
 
 @pytest.fixture

@@ -14,16 +14,20 @@ from werkzeug.test import TestResponse
 
 from supplier_api.app import web
 from supplier_api.app.web import build_heartbeat
-from supplier_api.db import StoreUnavailable, engine
+from supplier_api.db import StoreUnavailable
+from supplier_api.db import engine as db_engine
 from supplier_api.db import postgresql as db_postgresql
 from supplier_api.db.engine import REMEMBERED
 from supplier_api.operations import readiness
 from supplier_api.settings import Settings, load_settings
 from tests import postgresql
+from tests.integration.standing import app, clocks, sqlite_file
 from tests.logs import Lines
 from tests.samples import problem_request
 from tests.supplier import Supplier, manual_clocks, on_sqlite
 from tests.upgraded import upgrade
+
+__all__ = ["app", "clocks", "sqlite_file"]
 
 on_postgresql = pytest.mark.parametrize(
     "upgraded_url", ["emptied_postgresql"], indirect=True, ids=["postgresql"]
@@ -73,17 +77,19 @@ def failing(url: str, state: str) -> Iterator[None]:
 @contextmanager
 def full(supplier: Supplier) -> Iterator[None]:
     """Let an SQLite file grow no more, as where the disk is full."""
-    limits = ["1"]
+    engine = supplier.services.store.engine
 
     def limit(connection: Connection) -> None:
         raw: Any = connection.connection.dbapi_connection
-        raw.execute(f"PRAGMA max_page_count={limits[0]}")
+        raw.execute("PRAGMA max_page_count=1")
 
-    event.listen(supplier.services.store.engine, "begin", limit)
+    event.listen(engine, "begin", limit)
     try:
         yield
     finally:
-        limits[0] = "1073741823"
+        event.remove(engine, "begin", limit)
+        # New connections know nothing of it.
+        engine.dispose()
 
 
 def ready_status(supplier: Supplier) -> int:
@@ -241,8 +247,8 @@ def test_a_disk_without_room_is_known_where_nobody_calls(
 def test_a_frozen_server_holds_nobody_up_and_goes_on_when_it_thaws(
     own_postgresql: postgresql.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "REMEMBERED", 0.1)
-    monkeypatch.setattr(engine, "GRACE", 0.5)
+    monkeypatch.setattr(db_engine, "REMEMBERED", 0.1)
+    monkeypatch.setattr(db_engine, "GRACE", 0.5)
     monkeypatch.setattr(db_postgresql, "AFTER_SILENCE", 0.1)
     monkeypatch.setattr(readiness, "READY_SECONDS", 0.1)
     environ = {
@@ -253,9 +259,9 @@ def test_a_frozen_server_holds_nobody_up_and_goes_on_when_it_thaws(
     }
     with postgresql.database(own_postgresql.url, "frozen") as url:
         upgrade(url)
-        app = web.create_app(load_settings({**environ, "SUPPLIER_API__DATABASE__URL": url}))
+        own = web.create_app(load_settings({**environ, "SUPPLIER_API__DATABASE__URL": url}))
         machine, business, _ = manual_clocks()
-        supplier = Supplier(app, app.test_client(), machine, business)
+        supplier = Supplier(own, own.test_client(), machine, business)
         with closing(supplier.services.store):
             _freeze_and_thaw(supplier, own_postgresql)
 
