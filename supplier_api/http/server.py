@@ -6,13 +6,14 @@ request changes threads more than twice, and no task or future is created for it
 """
 
 import asyncio
+import atexit
 import resource
 import signal
 import socket
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from queue import SimpleQueue
@@ -208,7 +209,7 @@ class HttpServer:
 
     def stop(self) -> None:
         """Take no more connections and end in order; for any thread."""
-        self._loop.call_soon_threadsafe(self._stop.set)
+        self._in_loop(self._stop.set)
 
     # -- for connections
 
@@ -230,7 +231,7 @@ class HttpServer:
 
         def work() -> None:
             answer = self._answer(request, connection)
-            self._loop.call_soon_threadsafe(done, answer)
+            self._in_loop(done, answer)
 
         def done(answer: RawAnswer) -> None:
             queue.done()
@@ -257,6 +258,11 @@ class HttpServer:
 
     # -- helpers
 
+    def _in_loop(self, call: Callable[..., object], *arguments: object) -> None:
+        """Have the loop make a call, from any thread; nobody waits for it once that is closed."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(call, *arguments)
+
     def _waits(self, request: ReceivedRequest, answer: RawAnswer) -> float:
         """Return for how many seconds more a request waits instead of getting this answer."""
         if not answer.wait or self.stopping:
@@ -278,7 +284,7 @@ class HttpServer:
         if connection.gone:
             return FAILED  # nobody waits for it
         if times.queued > self._patience:
-            self._loop.call_soon_threadsafe(self.refused, "queued-too-long")
+            self._in_loop(self.refused, "queued-too-long")
             return REFUSALS["queued-too-long"]
         environ = environ_of(request, connection.addresses)
         environ[TIMES] = times
@@ -334,8 +340,9 @@ def serve(servers: Sequence[HttpServer], ready: Callable[[], None]) -> None:
 
     For the main thread only.
     """
-    # The loop is not closed: a thread that still runs may call it.
     loop = asyncio.new_event_loop()
+    # Not before: a second signal has no effect on a process that ends in order.
+    atexit.register(loop.close)
 
     def on_ready() -> None:
         for number in STOP_SIGNALS:
