@@ -36,7 +36,15 @@ except ImportError:
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from scripts.setup_failures import LOG, Failed, explain, explain_plugins, last_line, see_log  # noqa: E402
+from scripts.setup_failures import (  # noqa: E402
+    LOG,
+    Failed,
+    explain,
+    explain_plugins,
+    explain_system,
+    last_line,
+    see_log,
+)
 
 VENV = ROOT / ".venv"
 STAMP = VENV / "setup.json"
@@ -82,7 +90,8 @@ def main() -> int:
         with (ROOT / ".setup.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # two `make` at once: the second finds it done
             report = set_up(started)
-    except Failed as failure:
+    except (Failed, OSError) as error:
+        failure = explain_system(error, ROOT) if isinstance(error, OSError) else error
         print(f"setup: {failure.what}\n       {failure.remedy}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

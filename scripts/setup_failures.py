@@ -5,6 +5,7 @@ Standard library alone, for Python 3.8 and later, as the script itself.
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import re
@@ -31,6 +32,17 @@ class Failed(Exception):
         super().__init__(what, remedy)
         self.what = what
         self.remedy = remedy
+
+
+def explain_system(error: OSError, folder: Path) -> Failed:
+    """Say in two lines what the system refused: above all, a folder that may only be read."""
+    what = f"{error.filename or folder}: {error.strerror or error}"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        mended = "~/supplier_api"
+        return Failed(what, f'take a copy that is yours: cp -R "{folder}" {mended} && cd {mended}')
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Failed(what, f'make room there; df -h "{folder}" shows how much is left')
+    return Failed(what, f'git -C "{folder}" status shows what is not as it was')
 
 
 def explain(output: str) -> Failed:

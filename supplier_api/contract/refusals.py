@@ -186,7 +186,7 @@ NOT_WHOLE = _invalid(
     "{path}: expected a whole number from {minimum} to {maximum}", "Request fields", WITH_FIELDS
 )
 OUT_OF_RANGE = _invalid(
-    "{path}: expected a number from {minimum:g} to {maximum:g}", "Request fields"
+    "{path}: expected a number from {minimum:.15g} to {maximum:.15g}", "Request fields"
 )
 TOO_FEW_ITEMS = _invalid("{path}: expected at least {minimum} item", "Request fields")
 TOO_MANY_ITEMS = _invalid("{path}: expected at most {maximum} items", "Request fields")

@@ -10,6 +10,7 @@ import resource
 import socket
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from supplier_api.clock import MachineClock, SystemMachineClock
@@ -122,7 +123,7 @@ class HttpServer:
 
     def stop(self) -> None:
         """Take no more connections and end in order; for any thread."""
-        self._loop.call_soon_threadsafe(self._stop.set)
+        self._in_loop(self._stop.set)
 
     # -- for connections
 
@@ -144,7 +145,7 @@ class HttpServer:
 
         def work() -> None:
             answer = self._answer(request, connection)
-            self._loop.call_soon_threadsafe(done, answer)
+            self._in_loop(done, answer)
 
         def done(answer: RawAnswer) -> None:
             queue.done()
@@ -185,6 +186,11 @@ class HttpServer:
         for task in ended:
             task.result()  # raises what failed: only `stop` is no failure
 
+    def _in_loop(self, call: Callable[..., object], *arguments: object) -> None:
+        """Have the loop make a call, from any thread; nobody waits for it once that is closed."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(call, *arguments)
+
     def _waits(self, request: ReceivedRequest, answer: RawAnswer) -> float:
         """Return for how many seconds more a request waits instead of getting this answer."""
         if not answer.wait or self.stopping:
@@ -206,7 +212,7 @@ class HttpServer:
         if connection.gone:
             return FAILED  # nobody waits for it
         if times.queued > self._patience:
-            self._loop.call_soon_threadsafe(self.refused, "queued-too-long")
+            self._in_loop(self.refused, "queued-too-long")
             return REFUSALS["queued-too-long"]
         try:
             environ = environ_of(request, connection.addresses)

@@ -1,6 +1,7 @@
 """Runs HTTP servers: several in the main thread, or one in a thread of its own."""
 
 import asyncio
+import atexit
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -18,8 +19,9 @@ def serve(servers: Sequence[HttpServer], ready: Callable[[], None]) -> None:
 
     For the main thread only.
     """
-    # The loop is not closed: a thread that still runs may call it.
     loop = asyncio.new_event_loop()
+    # Not before: a second signal has no effect on a process that ends in order.
+    atexit.register(loop.close)
 
     def on_ready() -> None:
         for number in STOP_SIGNALS:

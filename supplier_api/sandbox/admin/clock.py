@@ -16,7 +16,12 @@ from supplier_api.http.openapi import response
 from supplier_api.http.request_parsing import json_response
 from supplier_api.problems.timer_repository import ALL
 from supplier_api.sandbox.admin.parameters import OF_TENANT, WAIT, Switch, tenant_name
-from supplier_api.sandbox.admin.resource import AdminBlueprint, StrictSchema, bench
+from supplier_api.sandbox.admin.resource import (
+    NOT_SAID_WHOSE,
+    AdminBlueprint,
+    StrictSchema,
+    bench,
+)
 from supplier_api.sandbox.json_schemas import flag, moment, object_of, text
 from supplier_api.sandbox.reset import reset
 from supplier_api.sandbox.virtual_clock import (
@@ -136,7 +141,7 @@ def start_afresh(query: dict[str, Any], body: dict[str, Any]) -> Response:
     """
     tenant, parts = body.get("tenant"), bench()
     if query["all"] is (tenant is not None):
-        raise Invalid(["tenant: expected one, or none and ?all=true"])
+        raise Invalid([NOT_SAID_WHOSE])
     freeze_at = from_wire(body["freeze_at"]) if "freeze_at" in body else None
     if freeze_at and not BEGIN <= freeze_at < END:
         raise Invalid(["freeze_at: expected a year from 1970 to 8999"])

@@ -173,7 +173,9 @@ def forget(query: dict[str, Any]) -> Response:
     """
     selected = _selected(query)
     if query["all"] is ("tenant" in selected or "conversation_id" in selected):
-        raise Invalid(["tenant: expected one, or a conversation, or else all=true"])
+        raise Invalid(
+            ["tenant: expected a tenant or a conversation, or for everybody ?all=true; not both"]
+        )
     bench().services.store.write(lambda uow: FaultRepository(uow).delete(**selected))
     return empty(204)
 

@@ -17,7 +17,7 @@ from supplier_api.db import Store, UnitOfWork
 from supplier_api.http.openapi import Description, response
 from supplier_api.http.request_parsing import JSON, empty, json_response, whole_number
 from supplier_api.sandbox.admin.parameters import OF_TENANT, Moment, Switch, Wait, WholeNumber, Word
-from supplier_api.sandbox.admin.resource import AdminBlueprint, bench
+from supplier_api.sandbox.admin.resource import NOT_SAID_WHOSE, AdminBlueprint, bench
 from supplier_api.sandbox.journal.entries import JournalDirection
 from supplier_api.sandbox.journal.explain import explain
 from supplier_api.sandbox.journal.export import har, ndjson
@@ -120,7 +120,7 @@ def forget(query: dict[str, Any]) -> Response:
     """Forget a tenant's calls, or with ?all=true everybody's."""
     tenant = query["tenant"]
     if query["all"] is (tenant is not None):
-        raise Invalid(["tenant: expected one, or none and ?all=true"])
+        raise Invalid([NOT_SAID_WHOSE])
     bench().services.store.write(lambda uow: JournalRepository(uow).delete(tenant))
     return empty(204)
 

@@ -33,6 +33,8 @@ from supplier_api.sandbox.virtual_clock import VirtualClock
 from supplier_api.settings import Settings
 
 EXTENSION = "admin"
+# What would otherwise be everybody's by mistake.
+NOT_SAID_WHOSE = "tenant: expected a tenant, or for everybody ?all=true; not both"
 WAITING_MAX = 8
 POLL = 0.02  # seconds between two looks at the database
 PREFIX = "/admin"
@@ -119,15 +121,16 @@ class RestConverter(BaseConverter):
 class StrictSchema(MessageSchema):
     """A message in which a field of another name is an error."""
 
-    error_messages = {  # noqa: RUF012 - as marshmallow has it
-        **MessageSchema.error_messages,
-        "unknown": "unknown; there is no such field",
-    }
-
     class Meta:
         """Settings of marshmallow."""
 
         unknown = RAISE
+
+    def __init__(self) -> None:
+        """Name the fields that there are to whoever names another."""
+        super().__init__()
+        known = {"unknown": f"unknown; expected one of {', '.join(self.fields)}"}
+        self.error_messages = {**self.error_messages, **known}
 
 
 class AdminBlueprint(Blueprint):

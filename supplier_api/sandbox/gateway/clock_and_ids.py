@@ -10,20 +10,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, select
 
 from supplier_api.clock import MachineClock, Scale, from_wire
 from supplier_api.db import Store, UnitOfWork
 from supplier_api.ids import IdSource, SeededIdSource
-from supplier_api.sandbox.gateway.database import (
-    change,
-    delete_values,
-    keep_value,
-    problem,
-    resolution,
-    value,
-    values,
-)
+from supplier_api.sandbox.gateway.database import delete_values, keep_value, value, values
+from supplier_api.sandbox.gateway.model import Change, Numbered, Problem, StoredResolution
 
 # The name of everybody who has no clock, or seed, of his own.
 ALL = ""
@@ -32,7 +25,7 @@ CLOCK = "clock/"
 SEED = "seed/"
 # The last number that was given in a series, behind this: the table, and where the series begins.
 LAST = "last/"
-NUMBERED = (problem, change, resolution)
+NUMBERED = (Problem, Change, StoredResolution)
 # The numbers of a seeded tenant begin at a place of its own, beyond all that are counted from 1,
 # and below 2^53: some tools read JSON numbers as floating-point ones.
 FIRST_SERIES = 10**12
@@ -107,12 +100,12 @@ class Identifiers:
         source = self._otherwise if seed is None else SeededIdSource(seed)
         return source.uuid(tenant, *what)
 
-    def number(self, connection: Connection, table: Table, tenant: str) -> int:
+    def number(self, connection: Connection, kind: Numbered, tenant: str) -> int:
         """Return the next number for a row of one of NUMBERED; those that are taken are skipped."""
         first = _before_first(self._seed(tenant), tenant)
-        name = f"{LAST}{table.name}/{first}"
+        name = f"{LAST}{kind.__tablename__}/{first}"
         number = int(value(connection, name) or first) + 1
-        while connection.scalar(select(table.c.id).where(table.c.id == number)) is not None:
+        while connection.scalar(select(kind.id).where(kind.id == number)) is not None:
             number += 1
         keep_value(connection, name, str(number))
         return number
@@ -129,7 +122,7 @@ class Identifiers:
         else:
             known = {self._seeds.get(tenant), self._seeds.get(ALL), seed}
             firsts = [_before_first(each, tenant) for each in known if each]
-            gone = [f"{LAST}{table.name}/{first}" for table in NUMBERED for first in firsts]
+            gone = [f"{LAST}{kind.__tablename__}/{first}" for kind in NUMBERED for first in firsts]
             gone.append(f"{SEED}{tenant}")
         delete_values(connection, gone)
         if seed is not None:

@@ -107,9 +107,19 @@ RESOLUTION_CATEGORY = {
 class GatewayRefusal(Exception):
     """An error answer in the published envelope."""
 
-    def __init__(self, status: int, code: GatewayErrorCode, messages: Sequence[str]) -> None:
-        """Make one of an HTTP status, a published code and at least one message."""
+    def __init__(
+        self,
+        status: int,
+        code: GatewayErrorCode,
+        messages: Sequence[str],
+        uuid: str | None = None,
+    ) -> None:
+        """Make one of an HTTP status, a published code and at least one message.
+
+        `uuid` is what it is traced by, any by default.
+        """
         super().__init__(code)
+        self.uuid = uuid
         self.status = status
         self.code = code
         self.messages = list(messages)

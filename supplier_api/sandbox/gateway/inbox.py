@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from supplier_api.clock import to_wire
 from supplier_api.contract.codes import FINAL, InformationType
 from supplier_api.contract.field_table import AMENDABLE, FROM_TENANT
 from supplier_api.contract.transition_checks import ends_problem, impossible_move, is_of_another
@@ -17,7 +18,7 @@ from supplier_api.logging import get_logger
 from supplier_api.sandbox.gateway import updates
 from supplier_api.sandbox.gateway.codes import ProblemStatus, invalid, not_found
 from supplier_api.sandbox.gateway.config import SupplierAccount
-from supplier_api.sandbox.gateway.model import Document, Problem, StoredKci, picked
+from supplier_api.sandbox.gateway.model import Document, Gap, Problem, StoredKci, picked
 from supplier_api.sandbox.gateway.repository import GatewayServices, Records
 from supplier_api.sandbox.gateway.updates import of_gateway
 
@@ -99,8 +100,6 @@ class Inbox:
             if step.missing:
                 self._mark_gap(records, problem, step.missing)
             _apply(records, problem, step)
-        if due:
-            records.save_problem(problem)
 
     def _take(self, records: Records, origin: Origin, document: Mapping[str, Any]) -> None:
         kci_id = document["id"].lower()  # a UUID is the same in capitals
@@ -113,23 +112,31 @@ class Inbox:
                 return
             _check(records, problem, document)
         number = document["sequenceNumber"]
-        received_on, arrived = records.now(problem.tenant), self._services.machine.now()
-        records.keep_kci(
-            StoredKci(kci_id, supplier, problem.id, number, dict(document), received_on, arrived)
+        records.add(
+            StoredKci(
+                id=kci_id,
+                supplier=supplier,
+                problem_id=problem.id,
+                number=number,
+                body=dict(document),
+                received_on=records.now(problem.tenant),
+                arrived=to_wire(self._services.machine.now()),
+            )
         )
         if ends_problem(document) and number >= problem.next_number:
             problem.final_number = number
-            records.save_problem(problem)
         self.catch_up(records, problem)
 
     def _mark_gap(self, records: Records, problem: Problem, missing: range) -> None:
-        records.mark_gap(problem.id, missing, self._services.machine.now())
+        marked_on = to_wire(self._services.machine.now())
+        first, last = missing.start, missing.stop - 1
+        records.add(Gap(problem_id=problem.id, first=first, last=last, marked_on=marked_on))
         log.warning(
             "KCI numbers missing",
             gateway_id=problem.id,
             tenant=problem.tenant,
-            first=missing.start,
-            last=missing.stop - 1,
+            first=first,
+            last=last,
         )
 
 
@@ -245,7 +252,7 @@ def adopt(
         reference=entity.get("supplierReference"),
         next_number=kci["sequenceNumber"],
     )
-    records.add_problem(problem)
+    records.add(problem)
     records.add_update(problem, of_gateway(InformationType.CREATED, MARK))
     log.info("problem adopted", gateway_id=problem.id, tenant=tenant)
     return problem

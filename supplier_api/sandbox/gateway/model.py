@@ -1,15 +1,29 @@
-"""What the gateway keeps: documents as they are on the wire, and the rows that hold them."""
+"""What the gateway keeps: its rows, and the documents in them as they are on the wire.
+
+Dates that tenants see are kept as they are written there; `arrived` and `marked_on` are machine
+time, written likewise.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
+
+from sqlalchemy import JSON, Enum, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    MappedAsDataclass,
+    mapped_column,
+    relationship,
+)
 
 from supplier_api.sandbox.gateway.codes import CallKind, ChangeState, ProblemStatus
 
 # A plain dict with the wire's own keys.
 Document = dict[str, Any]
+
+# Numbers are never given twice, be their rows deleted or not.
+_COUNTED = {"sqlite_autoincrement": True}
 
 
 def picked(source: Mapping[str, Any], *names: str) -> Document:
@@ -32,79 +46,150 @@ class KciState(StrEnum):
     TAKEN = "TAKEN"
 
 
-@dataclass(slots=True)
-class Problem:
-    """A service problem; written back by `Records.save_problem`."""
-
-    id: int
-    tenant: str
-    supplier: str
-    conversation_id: str
-    document: Document
-    created: str
-    updated: str
-    status: str = ProblemStatus.RECEIVED_BY_GATEWAY
-    reference: str | None = None
-    next_number: int = 1
-    final_number: int | None = None
+def _by_value(words: type[StrEnum]) -> Enum:
+    return Enum(words, native_enum=False, values_callable=lambda each: [it.value for it in each])
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """An amendment or a cancellation, under the gateway's own id."""
+class GatewayRow(MappedAsDataclass, DeclarativeBase, kw_only=True, eq=False):
+    """A row of the gateway's file."""
 
-    id: int
-    problem_id: int
-    kind: CallKind
-    document: Document
-    status: str = ChangeState.RECEIVED_BY_GATEWAY
+    type_annotation_map = {  # noqa: RUF012 - as SQLAlchemy has it
+        Document: JSON,
+        CallKind: _by_value(CallKind),
+        CallState: _by_value(CallState),
+        KciState: _by_value(KciState),
+    }
 
 
-@dataclass(frozen=True, slots=True)
-class SupplierCall:
-    """A request to the supplier; `subject_id` is the change or resolution that it is about.
+ProblemId = Annotated[int, mapped_column(ForeignKey("problem.id"), index=True)]
 
-    `body` lacks only what is not known before it is sent.
+
+class Setting(GatewayRow):
+    """A value that the gateway keeps under a name."""
+
+    __tablename__ = "meta"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str]
+
+
+class Problem(GatewayRow):
+    """A service problem; `document` is what the tenant sent, with the service it stands for.
+
+    The KCI `next_number` is expected next; beyond `final_number` none is taken any more.
     """
 
-    id: int
-    problem_id: int
-    kind: CallKind
-    subject_id: int | None
-    path: str
-    headers: Mapping[str, str]
-    body: Document
+    __tablename__ = "problem"
+    __table_args__ = _COUNTED
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    tenant: Mapped[str]
+    supplier: Mapped[str]
+    conversation_id: Mapped[str]
+    document: Mapped[Document]
+    created: Mapped[str]
+    updated: Mapped[str]
+    status: Mapped[str] = mapped_column(default=ProblemStatus.RECEIVED_BY_GATEWAY)
+    reference: Mapped[str | None] = mapped_column(default=None)
+    next_number: Mapped[int] = mapped_column(default=1)
+    final_number: Mapped[int | None] = mapped_column(default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredKci:
-    """A KCI of which the envelope has been checked; `arrived` is machine time."""
+class Change(GatewayRow):
+    """An amendment or a cancellation, under the gateway's own id, as the tenant sent it."""
 
-    id: str
-    supplier: str
-    problem_id: int
-    number: int
-    body: Document
-    received_on: str
-    arrived: datetime
+    __tablename__ = "change"
+    __table_args__ = _COUNTED
 
-
-@dataclass(frozen=True, slots=True)
-class StoredUpdate:
-    """An update for the tenant, with the id and the latest text of its resolution, if any."""
-
-    id: int
-    document: Document
-    delivered_on: str | None
-    resolution_id: int | None
-    resolution: Document | None
+    id: Mapped[int] = mapped_column(primary_key=True)
+    problem_id: Mapped[ProblemId]
+    kind: Mapped[CallKind]
+    document: Mapped[Document]
+    status: Mapped[str] = mapped_column(default=ChangeState.RECEIVED_BY_GATEWAY)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredResolution:
-    """A supplier's resolution under the gateway's own id."""
+class SupplierCall(GatewayRow):
+    """A request to the supplier, from the tenant's answer on until the supplier's is settled.
 
-    id: int
-    problem_id: int
-    reference: str
-    document: Document
+    `subject_id` is the change or resolution that it is about. `body` lacks only what is not known
+    before it is sent.
+    """
+
+    __tablename__ = "call"
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    problem_id: Mapped[ProblemId]
+    kind: Mapped[CallKind]
+    path: Mapped[str]
+    headers: Mapped[Document]
+    body: Mapped[Document]
+    subject_id: Mapped[int | None] = mapped_column(default=None)
+    state: Mapped[CallState] = mapped_column(default=CallState.WAITING, index=True)
+
+
+class StoredKci(GatewayRow):
+    """A KCI of which the envelope has been checked."""
+
+    __tablename__ = "kci"
+    __table_args__ = (UniqueConstraint("problem_id", "number"),)
+
+    supplier: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    problem_id: Mapped[ProblemId]
+    number: Mapped[int]
+    body: Mapped[Document]
+    received_on: Mapped[str]
+    arrived: Mapped[str]
+    state: Mapped[KciState] = mapped_column(default=KciState.KEPT, index=True)
+
+
+class Gap(GatewayRow):
+    """Numbers of KCIs that were waited for in vain, from `first` to `last`."""
+
+    __tablename__ = "gap"
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    problem_id: Mapped[ProblemId]
+    first: Mapped[int]
+    last: Mapped[int]
+    marked_on: Mapped[str]
+
+
+class StoredResolution(GatewayRow):
+    """A supplier's resolution under the gateway's own id, with what it says of it last."""
+
+    __tablename__ = "resolution"
+    __table_args__ = (UniqueConstraint("problem_id", "reference"), _COUNTED)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    problem_id: Mapped[ProblemId]
+    reference: Mapped[str]
+    document: Mapped[Document]
+
+
+class StoredUpdate(GatewayRow):
+    """An update for the tenant; in the order of their ids they took effect.
+
+    `delivered_on` is set when it was delivered to the tenant's own URL.
+    """
+
+    __tablename__ = "tenant_update"
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    problem_id: Mapped[ProblemId]
+    resolution_id: Mapped[int | None] = mapped_column(ForeignKey("resolution.id"))
+    document: Mapped[Document]
+    delivered_on: Mapped[str | None] = mapped_column(default=None)
+    resolution: Mapped[StoredResolution | None] = relationship(init=False, lazy="joined")
+
+
+Index(
+    "tenant_update_undelivered",
+    StoredUpdate.problem_id,
+    sqlite_where=StoredUpdate.delivered_on.is_(None),
+)
+
+# What goes with a problem, each before what it refers to.
+ABOUT_A_PROBLEM = (StoredUpdate, StoredResolution, Gap, StoredKci, SupplierCall, Change)
+# What has numbers of the gateway's own.
+Numbered = type[Problem] | type[Change] | type[StoredResolution]

@@ -21,7 +21,7 @@ from supplier_api.sandbox.gateway.assembly import SandboxGateway
 from supplier_api.sandbox.gateway.clock_and_ids import ALL
 from supplier_api.sandbox.gateway.codes import CallKind, invalid, not_found
 from supplier_api.sandbox.gateway.config import SupplierAccount, TenantAccount
-from supplier_api.sandbox.gateway.database import meta
+from supplier_api.sandbox.gateway.database import value
 from supplier_api.sandbox.gateway.model import Document
 from supplier_api.sandbox.gateway.openapi import describe, path_id
 from supplier_api.sandbox.gateway.tenant_requests import unknown_resolution
@@ -247,7 +247,7 @@ def live() -> JsonAnswer:
 @routes.get("/health/ready")
 def ready() -> JsonAnswer:
     """Say that the database answers, too; where it does not, the error handlers say 503."""
-    gateway().services.read(lambda records: records.connection.execute(meta.select()).first())
+    gateway().services.read(lambda records: value(records.connection, "schema"))
     return jsonify(status="ready"), 200
 
 

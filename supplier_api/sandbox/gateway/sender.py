@@ -163,7 +163,6 @@ class Sender:
                 return
             problem = records.problem(call.problem_id)
             apply_verdict(records, call, problem, verdict)
-            records.save_problem(problem)
             self._inbox.catch_up(records, problem)
 
         self._services.write(settle)
@@ -178,7 +177,6 @@ def _claim(records: Records) -> tuple[SupplierCall, Problem] | None:
     problem = records.problem(call.problem_id)
     if call.kind is CallKind.PROBLEM:
         problem.status = ProblemStatus.SENT_TO_SUPPLIER
-        records.save_problem(problem)
     return call, problem
 
 
@@ -197,7 +195,7 @@ def _expected(call: SupplierCall) -> Document:
 def apply_verdict(
     records: Records, call: SupplierCall, problem: Problem, verdict: SupplierVerdict
 ) -> None:
-    """Move the problem to where the verdict on a call takes it. The caller saves it."""
+    """Move the problem to where the verdict on a call takes it."""
     records.touch(problem)
     about: Document = {}
     resolution_id: int | None = None

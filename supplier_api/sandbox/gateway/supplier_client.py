@@ -79,14 +79,24 @@ class SupplierClient:
 
         Raises NoSupplierAnswer.
         """
+        url = self._supplier.url + path
+        data = json.dumps(body, ensure_ascii=False).encode()
+
+        def call(token: str, *again: str) -> HttpAnswer:
+            own = {
+                REQUEST_ID: str(request_id(*again)),
+                "Authorization": f"Bearer {token}",
+                "Content-Type": "application/json",
+            }
+            return self._exchange(method, url, data, {**headers, **own})
+
         began, wait = self._machine.monotonic(), TOKEN_WAITS * self._timeout
         try:
             token = self._token.current(wait)
-            answer = self._call(method, path, headers, body, token, request_id())
+            answer = call(token)
             older = answer.status == 403 and self._token.is_older(token, began)
             if answer.status == 401 or older:
-                token = self._token.instead_of(token, wait)
-                answer = self._call(method, path, headers, body, token, request_id("again"))
+                answer = call(self._token.instead_of(token, wait), "again")
         except NoTokenError as error:
             if isinstance(error.__cause__, NoSupplierAnswer):
                 raise error.__cause__ from None
@@ -97,24 +107,6 @@ class SupplierClient:
     def close(self) -> None:
         """Close the connections that are kept for the next call."""
         self._session.close()
-
-    def _call(
-        self,
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        body: Any,
-        token: str,
-        request_id: object,
-    ) -> HttpAnswer:
-        all_headers = {
-            **headers,
-            REQUEST_ID: str(request_id),
-            "Authorization": f"Bearer {token}",
-            "Content-Type": "application/json",
-        }
-        data = json.dumps(body, ensure_ascii=False).encode()
-        return self._exchange(method, self._supplier.url + path, data, all_headers)
 
     def _fetch_token(self, _: float) -> TokenGrant:
         supplier = self._supplier

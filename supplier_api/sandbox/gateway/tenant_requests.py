@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 
 from supplier_api.contract.codes import ActionType, InformationType
 from supplier_api.contract.headers import CONVERSATION_ID
-from supplier_api.sandbox.gateway import database as tables
 from supplier_api.sandbox.gateway import supplier_calls
 from supplier_api.sandbox.gateway.clock_and_ids import ALL
 from supplier_api.sandbox.gateway.codes import (
@@ -16,7 +15,7 @@ from supplier_api.sandbox.gateway.codes import (
     not_found,
 )
 from supplier_api.sandbox.gateway.config import TenantAccount
-from supplier_api.sandbox.gateway.model import Change, Document, Problem
+from supplier_api.sandbox.gateway.model import Change, Document, Problem, SupplierCall
 from supplier_api.sandbox.gateway.repository import GatewayServices, Records
 from supplier_api.sandbox.gateway.updates import (
     answered_view,
@@ -60,7 +59,7 @@ class TenantRequests:
         def store(records: Records) -> Document:
             now = records.now(tenant.name)
             problem = Problem(
-                id=records.number(tables.problem, tenant.name),
+                id=records.number(Problem, tenant.name),
                 tenant=tenant.name,
                 supplier=document["supplier"],
                 conversation_id=headers[CONVERSATION_ID],
@@ -68,9 +67,17 @@ class TenantRequests:
                 created=now,
                 updated=now,
             )
-            records.add_problem(problem)
+            records.add(problem)
             body = supplier_calls.problem_body(problem, _parent_reference(records, problem))
-            records.add_call(problem.id, CallKind.PROBLEM, supplier_calls.PROBLEMS, headers, body)
+            records.add(
+                SupplierCall(
+                    problem_id=problem.id,
+                    kind=CallKind.PROBLEM,
+                    path=supplier_calls.PROBLEMS,
+                    headers=dict(headers),
+                    body=body,
+                )
+            )
             return problem_view(problem, [], {})
 
         return self._write(store)
@@ -85,11 +92,19 @@ class TenantRequests:
             if problem is None:
                 raise not_found(422, "serviceProblemId: you have no service problem of that id")
             _check_sent(problem, "serviceProblemId")
-            change_id = records.number(tables.change, tenant.name)
-            change = Change(change_id, problem.id, kind, document)
-            records.add_change(change)
-            path, body = supplier_calls.CHANGES[kind], supplier_calls.change_body(change)
-            records.add_call(problem.id, kind, path, headers, body, subject_id=change.id)
+            change_id = records.number(Change, tenant.name)
+            change = Change(id=change_id, problem_id=problem.id, kind=kind, document=document)
+            records.add(change)
+            records.add(
+                SupplierCall(
+                    problem_id=problem.id,
+                    kind=kind,
+                    path=supplier_calls.CHANGES[kind],
+                    headers=dict(headers),
+                    body=supplier_calls.change_body(change),
+                    subject_id=change.id,
+                )
+            )
             return change_view(change)
 
         return self._write(store)
@@ -109,9 +124,15 @@ class TenantRequests:
             if resolution is None or problem is None:
                 raise unknown_resolution()
             _check_sent(problem, "id")
-            path = supplier_calls.RESOLUTIONS + resolution.reference
-            records.add_call(
-                problem.id, CallKind.RESOLUTION, path, headers, document, subject_id=resolution.id
+            records.add(
+                SupplierCall(
+                    problem_id=problem.id,
+                    kind=CallKind.RESOLUTION,
+                    path=supplier_calls.RESOLUTIONS + resolution.reference,
+                    headers=dict(headers),
+                    body=document,
+                    subject_id=resolution.id,
+                )
             )
             return answered_view(resolution, document)
 
@@ -174,7 +195,6 @@ class TesterRequests:
             if problem is None:
                 raise not_found(422, "problem: there is no service problem of that id")
             records.touch(problem)
-            records.save_problem(problem)
             return {"id": records.add_update(problem, update)}
 
         return self._services.write(add)

@@ -3,7 +3,7 @@
 The shapes are those of *tenant-get 1.17*. What is absent is left out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from supplier_api.contract.codes import (
@@ -87,7 +87,7 @@ def closed_changes(kci: Mapping[str, Any]) -> dict[CallKind, Document]:
 
 
 def problem_view(
-    problem: Problem, updates: list[StoredUpdate], unsettled: Mapping[int, Document]
+    problem: Problem, updates: Sequence[StoredUpdate], unsettled: Mapping[int | None, Document]
 ) -> Document:
     """Return a problem with its updates.
 
@@ -112,7 +112,7 @@ def problem_head(problem: Problem) -> Document:
 
 
 def update_view(
-    problem: Problem, stored: StoredUpdate, unsettled: Mapping[int, Document]
+    problem: Problem, stored: StoredUpdate, unsettled: Mapping[int | None, Document]
 ) -> Document:
     """Return an update, with the latest text of the resolution that it is about."""
     shown = {"id": stored.document["id"], "supplier": problem.supplier} | stored.document
@@ -120,11 +120,9 @@ def update_view(
     if stored.delivered_on is not None:
         shown["deliveryStatus"] = DeliveryStatus.DELIVERED
         shown["deliveredOn"] = stored.delivered_on
-    if stored.resolution_id is not None and stored.resolution is not None:
+    if stored.resolution is not None:
         asked = unsettled.get(stored.resolution_id, {})
-        shown["serviceProblemResolution"] = _resolution_view(
-            stored.resolution_id, problem.id, stored.resolution, asked
-        )
+        shown["serviceProblemResolution"] = answered_view(stored.resolution, asked)
     return shown
 
 
@@ -135,21 +133,16 @@ def change_view(change: Change) -> Document:
 
 def answered_view(resolution: StoredResolution, asked: Document) -> Document:
     """Return a resolution as it is with the tenant's answer `asked`."""
-    return _resolution_view(resolution.id, resolution.problem_id, resolution.document, asked)
-
-
-def _resolution_view(
-    gateway_id: int, problem_id: int, resolution: Mapping[str, Any], asked: Document
-) -> Document:
-    details = resolution["resolutionDetails"]
+    document = resolution.document
+    details = document["resolutionDetails"]
     code = ResolutionCode(details["resolutionCode"])
     shown = {"resolutionCode": code, "resolutionCategory": RESOLUTION_CATEGORY[code]}
     shown |= picked(details, "resolutionText", "supplierCodes", "faultCode")
     return {
-        "id": gateway_id,
-        "serviceProblemId": problem_id,
-        **picked(resolution, "status", "resolvedDate", "closedDate"),
+        "id": resolution.id,
+        "serviceProblemId": resolution.problem_id,
+        **picked(document, "status", "resolvedDate", "closedDate"),
         "resolutionDetails": shown,
-        **picked(resolution, "slaViolation", "tenantNotes"),
+        **picked(document, "slaViolation", "tenantNotes"),
         **asked,
     }

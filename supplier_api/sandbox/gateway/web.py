@@ -6,7 +6,6 @@ The description is served at /openapi.json and shown by Swagger UI at /docs.
 
 from collections.abc import Callable, Sequence
 from typing import Any
-from uuid import UUID
 
 import requests
 from flask import Flask, Response, jsonify, request
@@ -27,7 +26,7 @@ from supplier_api.ids import IdSource
 from supplier_api.logging import get_logger
 from supplier_api.sandbox.gateway.access import Party, Side, WrongSide
 from supplier_api.sandbox.gateway.assembly import build_gateway
-from supplier_api.sandbox.gateway.codes import GatewayErrorCode, GatewayRefusal
+from supplier_api.sandbox.gateway.codes import GatewayErrorCode, GatewayRefusal, invalid
 from supplier_api.sandbox.gateway.config import SandboxConfig
 from supplier_api.sandbox.gateway.openapi import ERROR
 from supplier_api.sandbox.gateway.routes import described, gateway, routes, tokens
@@ -158,25 +157,19 @@ def _register_errors(app: Flask) -> None:
     app.register_error_handler(Exception, _on_fault)
 
 
-def _error(status: int, code: GatewayErrorCode, messages: Sequence[str], uuid: UUID) -> Response:
-    """Return an answer in the published envelope. `uuid` traces it."""
-    cut = [message[:MESSAGE_MAX] for message in messages]
-    answer = jsonify(uuid=str(uuid), code=code, messages=cut)
-    answer.status_code = status
-    return answer
-
-
-def _new_uuid() -> UUID:
-    return gateway().id_source.uuid("")
-
-
 def _on_refusal(refusal: GatewayRefusal) -> Response:
-    answer = _error(refusal.status, refusal.code, refusal.messages, _new_uuid())
-    if refusal.status in (401, 403):
-        _audit(refusal.status)
+    """Answer in the published envelope, under a uuid that traces it."""
+    cut = [message[:MESSAGE_MAX] for message in refusal.messages]
+    answer = jsonify(uuid=refusal.uuid or _new_uuid(), code=refusal.code, messages=cut)
+    answer.status_code = refusal.status
     if refusal.status == 401:
+        _audit(401)
         answer.headers["WWW-Authenticate"] = "Bearer"
     return answer
+
+
+def _new_uuid() -> str:
+    return str(gateway().id_source.uuid(""))
 
 
 def _on_wrong_side(_: WrongSide) -> Response:
@@ -196,17 +189,17 @@ def _audit(status: int) -> None:
 
 
 def _on_malformed(error: Malformed) -> Response:
-    return _error(400, GatewayErrorCode.MALFORMED_REQUEST, error.messages, _new_uuid())
+    return _on_refusal(GatewayRefusal(400, GatewayErrorCode.MALFORMED_REQUEST, error.messages))
 
 
 def _on_invalid(error: Invalid) -> Response:
-    return _error(422, GatewayErrorCode.INVALID_REQUEST, error.messages, _new_uuid())
+    return _on_refusal(invalid(*error.messages))
 
 
 def _on_framework_error(error: HTTPException) -> Response:
     status = error.code if error.code in FRAMEWORK_CODES else 400
     code = FRAMEWORK_CODES.get(status, GatewayErrorCode.MALFORMED_REQUEST)
-    answer = _error(status, code, [error.name], _new_uuid())
+    answer = _on_refusal(GatewayRefusal(status, code, [error.name]))
     answer.headers.extend({name: value for name, value in error.get_headers() if name == "Allow"})
     return answer
 
@@ -221,10 +214,10 @@ def _on_fault(error: Exception) -> Response:
     uuid = _new_uuid()
     log.error(
         "unforeseen error",
-        error_uuid=str(uuid),
+        error_uuid=uuid,
         request_id=request.headers.get(REQUEST_ID),
         conversation_id=request.headers.get(CONVERSATION_ID),
         exc_info=error,
     )
     messages = ["The gateway has encountered an unexpected error"]
-    return _error(500, GatewayErrorCode.GATEWAY_FAULT, messages, uuid)
+    return _on_refusal(GatewayRefusal(500, GatewayErrorCode.GATEWAY_FAULT, messages, uuid))

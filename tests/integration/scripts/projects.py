@@ -21,8 +21,14 @@ esac
 """
 
 AS_USER = """
-import os, runpy
+import os, pathlib, runpy
 os.geteuid = lambda: {uid}
+really = pathlib.Path.open
+def opened(path, *mode, **more):
+    if path.name == {refused!r}:
+        raise OSError({errno}, os.strerror({errno}), str(path))
+    return really(path, *mode, **more)
+pathlib.Path.open = opened
 runpy.run_path("scripts/setup.py", run_name="__main__")
 """
 
@@ -44,6 +50,9 @@ class Project:
     path: Path
     calls: Path
     uid: int = 1000
+    # The name of a file that the system does not open, and the number of the error.
+    refused: str = ""
+    errno: int = 0
 
     def python(
         self,
@@ -84,13 +93,17 @@ class Project:
     def setup(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run the script with the interpreter of the tests, as if it were the user `uid`."""
         return subprocess.run(
-            [sys.executable, "-c", AS_USER.format(uid=self.uid), *words],
+            [sys.executable, "-c", AS_USER.format(**vars(self)), *words],
             cwd=self.root,
             env={"PATH": f"{self.path}", **environ},
             capture_output=True,
             text=True,
             check=False,
         )
+
+    def system_refuses(self, name: str, errno: int) -> None:
+        """Let the system refuse to open files of that name, with this error."""
+        self.refused, self.errno = name, errno
 
     def installed(self) -> int:
         """Return how often packages were installed."""

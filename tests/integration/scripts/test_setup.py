@@ -5,7 +5,9 @@ a Python and its pip, so that each failure can be had at once and offline.
 """
 
 import ast
+import errno
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -207,6 +209,25 @@ def refused(project: Project, **environ: str) -> tuple[str, str]:
     told = [line for line in done.stderr.splitlines() if "making .venv" not in line]
     what, remedy = told
     return what.removeprefix("setup: "), remedy.strip()
+
+
+@pytest.mark.parametrize(
+    ("refusal", "remedy"),
+    [
+        (errno.EACCES, 'take a copy that is yours: cp -R "{}" '),
+        (errno.EROFS, 'take a copy that is yours: cp -R "{}" '),
+        (errno.ENOSPC, "make room there; "),
+        (errno.ENOENT, 'git -C "{}" status '),
+    ],
+)
+def test_a_folder_that_cannot_be_written(project: Project, refusal: int, remedy: str) -> None:
+    project.python()
+    project.system_refuses(".setup.lock", refusal)
+
+    what, mended = refused(project)
+
+    assert what == f"{project.root}/.setup.lock: {os.strerror(refusal)}"
+    assert mended.startswith(remedy.format(project.root))
 
 
 @pytest.mark.parametrize("version", ["3.9.6", "3.10.13"])

@@ -71,14 +71,58 @@ def test_a_parameter_that_is_not_known_is_named_with_those_that_are(
 
 @on_sqlite
 @pytest.mark.parametrize(
-    ("method", "path", "body"),
+    ("method", "path", "body", "known"),
     [
-        ("POST", "/reset", {"tenant": "TENANT1", "freezeAt": "2026-01-05T12:00:00.000Z"}),
-        ("POST", "/clock", {"advanceSeconds": 1, "tenants": "TENANT1"}),
-        ("PUT", "/scenarios/TENANT1", {"scenarios": [], "conversation": "c"}),
+        (
+            "POST",
+            "/reset",
+            {"tenant": "TENANT1", "freezeAt": "2026-01-05T12:00:00.000Z"},
+            "tenant, seed, freeze_at",
+        ),
+        (
+            "POST",
+            "/clock",
+            {"advanceSeconds": 1, "tenants": "TENANT1"},
+            "tenant, advanceSeconds, to, freeze, run",
+        ),
+        ("PUT", "/scenarios/TENANT1", {"scenarios": [], "conversation": "c"}, "scenarios"),
     ],
 )
-def test_so_is_a_field(supplier: Supplier, method: str, path: str, body: dict[str, Any]) -> None:
+def test_so_is_a_field(
+    supplier: Supplier, method: str, path: str, body: dict[str, Any], known: str
+) -> None:
     name = list(body)[-1]
     answer = supplier.client.open(f"/admin{path}", method=method, json=body)
-    assert refusal(answer)[::2] == (422, [f"{name}: unknown; there is no such field"])
+    assert refusal(answer)[::2] == (422, [f"{name}: unknown; expected one of {known}"])
+
+
+@on_sqlite
+def test_what_is_wrong_is_said_together_wherever_it_stands(supplier: Supplier) -> None:
+    answer = supplier.client.post("/admin/clock?wait=5m", json={"advanceSeconds": -1})
+    assert refusal(answer)[::2] == (
+        422,
+        [
+            "wait: expected at most 60s, as in 10s or 500ms",
+            "advanceSeconds: expected a number from 0 to 316224000",
+        ],
+    )
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/reset"),
+        ("POST", "/reset?all=true"),
+        ("DELETE", "/journal"),
+        ("DELETE", "/journal?all=true&tenant=TENANT1"),
+        ("DELETE", "/faults"),
+        ("DELETE", "/faults?all=true&tenant=TENANT1"),
+    ],
+)
+def test_what_deletes_is_told_whose(supplier: Supplier, method: str, path: str) -> None:
+    body = {"tenant": "TENANT1"} if path == "/reset?all=true" else {}
+    answer = supplier.client.open(f"/admin{path}", method=method, json=body)
+    status, _, (message,) = refusal(answer)
+    assert status == 422
+    assert message.endswith("or for everybody ?all=true; not both")

@@ -154,6 +154,9 @@ def test_what_is_set_is_shown(faulty: Faulty) -> None:
 
 GOOD: dict[str, Any] = {"tenant": TENANT, "direction": "in", "kind": "503", "calls": 1}
 IN = ", ".join(kind.name for kind in KINDS if kind.direction == "in")
+FIELDS = (
+    "tenant, conversation, direction, operations, kind, parameters, calls, forSeconds, share, seed"
+)
 
 
 @on_sqlite
@@ -181,7 +184,7 @@ IN = ", ".join(kind.name for kind in KINDS if kind.direction == "in")
             422,
             f"operations[0]: expected one of {', '.join(EVERYWHERE)}",
         ),
-        ({"call": 3}, 422, "call: unknown; there is no such field"),
+        ({"call": 3}, 422, f"call: unknown; expected one of {FIELDS}"),
         ({"share": 1.5}, 422, "share: expected a number from 0 to 1"),
         ({"calls": 0}, 422, "calls: expected a whole number from 1 to 9223372036854775807"),
         ({"tenant": "no tenant"}, 422, "tenant: expected to match [!-~]{1,255}"),

@@ -9,11 +9,11 @@ from flask import Flask
 from sqlalchemy import Connection, Engine, event
 
 from supplier_api.sandbox.gateway import SandboxGateway, Sender
-from supplier_api.sandbox.gateway.database import meta, metadata
+from supplier_api.sandbox.gateway.model import GatewayRow, Setting
 from tests.integration.sandbox.gateway.conftest import TENANT_PROBLEM, KciMaker, Party
 
 # What testers set, and the last number of each series: a few rows.
-GROWING = {table.name for table in metadata.sorted_tables} - {meta.name}
+GROWING = {table.name for table in GatewayRow.metadata.sorted_tables} - {Setting.__tablename__}
 
 
 @pytest.fixture

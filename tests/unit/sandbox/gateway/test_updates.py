@@ -118,7 +118,9 @@ def test_every_resolution_code_has_a_category(code: ResolutionCode) -> None:
         "resolutionDetails": {"resolutionCode": code, "faultCode": ["DAMAGED_ONT"]},
         "slaViolation": ["EXCEEDED_SLA_TIME_TO_REPAIR"],
     }
-    view = updates.answered_view(StoredResolution(5, 1, "SP_RES01", said), {})
+    view = updates.answered_view(
+        StoredResolution(id=5, problem_id=1, reference="SP_RES01", document=said), {}
+    )
 
     category = view["resolutionDetails"].pop("resolutionCategory")
     assert category
