@@ -138,7 +138,7 @@ class HttpBackOffice:
             post = Post(self._options.url, self._headers(order.id, body), body, order.tenant)
             answered = send(self._sessions, post, call, None)
         if answered.status in REFUSED:
-            raise OrderRefused(f"answered {answered.status}")
+            raise OrderRefused(_refusal(answered) or f"answered {answered.status}")
         if not (200 <= answered.status < 300 or answered.status == KNOWN):
             raise OrderNotTaken(
                 f"answered {answered.status}", answered.headers.get("Retry-After"), answered.status
@@ -222,6 +222,14 @@ def _words(mapping: TicketMapping | None, order: WorkOrder) -> dict[str, str]:
     priority = outbound.priority(ProblemType(kind)) if kind in set(ProblemType) else None
     words = {"status": status, "priority": priority}
     return {name: word for name, word in words.items() if word is not None}
+
+
+def _refusal(answered: HttpResponse) -> str | None:
+    """Return why an order is refused, if the body says it as an answer of ours does."""
+    try:
+        return office_answer(load(ANSWER, orjson.loads(answered.body))).refused
+    except (MessageError, ValueError):
+        return None
 
 
 def _read(answered: HttpResponse, order: WorkOrder) -> OrderAnswer:

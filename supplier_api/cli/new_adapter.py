@@ -3,6 +3,8 @@
 import re
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from importlib.util import find_spec
+from keyword import iskeyword
 from pathlib import Path
 from string import Template
 
@@ -44,10 +46,14 @@ def new_adapter(name: str, folder: Path, like: str) -> None:
     """
     if not NAME.fullmatch(name) or len(name) > ADAPTER_MAX:
         raise click.UsageError(
-            f"NAME: at most {ADAPTER_MAX} lower case letters, digits and single hyphens"
+            f"NAME: expected at most {ADAPTER_MAX} lower case letters, digits and single hyphens,"
+            f" a letter first, as in my-desk; not {name}"
         )
     if name in published_adapters():
         raise CommandRefused(f"an adapter {name} is installed already: choose another name")
+    package = _words(name)["package"]
+    if iskeyword(package) or find_spec(package):
+        raise CommandRefused(f"{package} is a word or a module of Python: choose another name")
     target = folder / name
     if target.exists():
         raise CommandRefused(f"{target} exists already: nothing was written")

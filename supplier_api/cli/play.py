@@ -97,6 +97,7 @@ class Course:
         self._seconds = seconds
         self._number = 0
         self._id = 0
+        self._reference = ""
         self._ticket = ""
 
     def play(self) -> None:
@@ -125,8 +126,7 @@ class Course:
         caller = replace(self._caller, scenario=scenario)
         self._id = int(self._client.ask(caller.call("POST", "/service-problems", body))["id"])
         self._until("tenant", words, status)
-        if not self._ticket:
-            raise CommandRefused("the adapter names no ticket of the problem, and finds none")
+        self._until_ticket()
 
     def _move(self, move: CourseMove, state: TicketState) -> None:
         self._office.move(self._ticket, move)
@@ -166,7 +166,22 @@ class Course:
             Event().wait(LOOK_EVERY)
             settled, shown = self._settled(), self._shown()
         self._number += 1
-        click.echo(f"{self._number:>2}  {who}  {words:<26}{status:<21} {self._ticket}")
+        click.echo(f"{self._number:>2}  {who}  {words:<26}{status:<21} {self._ticket or '-'}")
+
+    def _until_ticket(self) -> None:
+        """Have people make the problem's ticket, if the answer to our order named none."""
+        if self._ticket:
+            return
+        click.echo(f"    now make a ticket for {self._reference}: the adapter has named none")
+        until = CLOCK.monotonic() + self._seconds
+        while not self._ticket:
+            if CLOCK.monotonic() > until:
+                raise CommandRefused(
+                    f"after {self._seconds:g} s no ticket of {self._reference} is known",
+                    ["a ticket is found by our reference in it, when a webhook or a look shows it"],
+                )
+            Event().wait(LOOK_EVERY)
+            self._settled()
 
     def _shown(self) -> str:
         """Return the problem's status at the gateway, or why there is none: it may be restarted."""
@@ -181,6 +196,7 @@ class Course:
         with changing(self._settings) as services:
             problem, settled = services.store.read(self._known)
             self._ticket = (problem.back_office_id if problem else None) or ""
+            self._reference = problem.reference if problem else ""
             if self._ticket and isinstance(self._adapter, Reads):
                 self._take(services, self._adapter)
         return settled
@@ -217,8 +233,9 @@ def play(sample_desk: bool, through: str, seconds: int | None) -> None:
     """Play a problem's whole course through the ticket system, and print each step.
 
     Without --sample-desk at the installation that runs here (`supplier-api run`), through its own
-    adapter: at each step of the office it says what to do with the ticket, and waits. Once it asks
-    for a restart of the worker; who cannot do that goes on without.
+    adapter: at each step of the office it says what to do with the ticket, and waits. Where the
+    adapter names no ticket, people make one. Once it asks for a restart of the worker; who cannot
+    do that goes on without.
     """
     if sample_desk:
         with (

@@ -121,6 +121,8 @@ class Version(Text):
     def __init__(self, description: str, example: str, *, required: bool = False) -> None:
         """Describe whose version it is."""
         super().__init__(description, example, maximum=VERSION_MAX, required=required)
+        for kind, cause in (("invalid", refusals.WRONG_TYPE), ("null", refusals.NULL)):
+            self.error_messages[kind] = cause.for_field(expected="a whole number, or a date-time")
 
     def take(self, value: Any) -> str:
         """Return the value as a text; raises ValidationError if it is invalid."""

@@ -231,7 +231,8 @@ class BackOfficeTransport:
         except TryLater as error:
             wait = seconds_to_wait(error.retry_after, self._clock.now())
             why = str(error)[:MESSAGE_MAX]
-            return Reply(Meaning.FAILED, why, error.status, unknown=True, retry_after=wait)
+            unknown = error.status is None or error.status >= 500  # of a 429 nothing was taken
+            return Reply(Meaning.FAILED, why, error.status, unknown=unknown, retry_after=wait)
         except Exception as error:
             log.warning("work-order.failed", kind=order.kind, exc_info=True, **ids_of(message))
             return Reply(Meaning.FAILED, f"the adapter failed: {in_words(error)}", unknown=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from supplier_api.problems.lifecycle import Event, IllegalMove, legal_events, plan
+from supplier_api.problems.lifecycle import Event, IllegalMove, plan
 from supplier_api.problems.model import Awaits, Base, State, Waiting
 from supplier_api.problems.snapshot import TicketState, Wanted
 
@@ -77,11 +77,18 @@ def way_to(state: State, wanted: Wanted) -> tuple[WayStep, ...]:
     """
     if state.terminal and wanted.state in _ENDS:
         return ()
+    way = _shortest(state, wanted)
+    if way is None:
+        raise NotFollowed(*_why_not(state, wanted))
+    return way
+
+
+def _shortest(state: State, wanted: Wanted) -> tuple[WayStep, ...] | None:
     for length in range(_LONGEST + 1):
         for way, after in _ways(state, _steps(wanted), length):
             if _is(after, wanted):
                 return way
-    raise NotFollowed(*_why_not(state, wanted))
+    return None
 
 
 def _ways(
@@ -140,6 +147,5 @@ def _why_not(state: State, wanted: Wanted) -> tuple[Apart, str]:
 
 
 def _possible(state: State) -> list[TicketState]:
-    """Return the ticket states that can be followed from `state`."""
-    legal = legal_events(state)
-    return [each for each, steps in _STEPS.items() if any(step.event in legal for step in steps)]
+    """Return the ticket states that lead on from `state`."""
+    return [each for each in TicketState if _shortest(state, Wanted(each))]

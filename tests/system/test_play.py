@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from sysconfig import get_path
 
@@ -96,6 +97,44 @@ def test_the_course_at_a_system_that_runs(install: Install, tmp_path: Path) -> N
     assert stuck.returncode == 1
     assert "office work on it: IN_PROGRESS is expected of the problem" in stuck.stderr
     assert "after 5 s the gateway says: ACKNOWLEDGED" in stuck.stderr
+
+
+# The same moves where people say what a ticket is.
+SAID: dict[str, dict[str, object]] = {
+    WORK.words: {"state": "IN_PROGRESS"},
+    ASK.words: {"state": "PENDING", "problemCode": "INFORMATION_REQUIRED", "text": "Which lights?"},
+    HOLD.words: {"state": "HELD", "problemCode": "ACCESS_ISSUE"},
+    DONE.words: {"state": "RESOLVED", "resolution": {"resolutionCode": "NETWORK_CABLING"}},
+    APPROVE.words: {"decision": "accept-change"},
+}
+
+
+def test_the_course_where_people_make_the_tickets(install: Install) -> None:
+    """An adapter that names no ticket, as one that writes rows: people make one when asked to."""
+    installation = install(BACKOFFICE__ADAPTER="manual")
+    installation.start("serve", "worker", "sandbox")
+    lines, version = [], count(1)
+
+    def say(ticket: str, problem: str, **said: object) -> None:
+        token = installation.run("token", "--client", "back-office").stdout.strip()
+        taken = requests.put(
+            f"{installation.supplier}/back-office/v1/problems/{problem}/snapshot",
+            json={"ticket": ticket, "version": next(version), **said},
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=10,
+        )
+        assert taken.status_code == 200, taken.text
+
+    for line in played(installation):
+        lines.append(line)
+        if made := re.match(r"    now make a ticket for (SP_\w+)", line):
+            say(f"T-{made[1]}", made[1], state="ACKNOWLEDGED")
+        elif told := re.fullmatch(r"    now in ticket (\S+): (.*)", line):
+            say(told[1], told[1], **SAID[told[2]])
+
+    *lines, last = lines
+    assert steps(lines) == COURSE.split("\n")[1:-1]
+    assert last.startswith("done:")
 
 
 def played(installation: Installation) -> Iterator[str]:

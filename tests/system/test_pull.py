@@ -62,6 +62,18 @@ def test_the_script_is_as_short_as_the_page_says() -> None:
     assert len(SCRIPT.read_text().splitlines()) <= 30
 
 
+@pytest.mark.parametrize("missing", ["SUPPLIER", "SECRET"])
+def test_what_the_script_is_not_given_ends_it_at_once(tmp_path: Path, missing: str) -> None:
+    given = {"SUPPLIER": "http://127.0.0.1:1", "SECRET": "secret", "PATH": os.environ["PATH"]}
+    del given[missing]
+    done = subprocess.run(
+        ["sh", SCRIPT], cwd=tmp_path, env=given, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 2
+    assert f"{missing}: is to be set" in done.stderr
+
+
 def test_orders_are_fetched_while_both_sides_are_killed(install: Install, tmp_path: Path) -> None:
     installation = install(BACKOFFICE__ADAPTER="pull")
     installation.start("serve", "worker")
@@ -83,5 +95,7 @@ def test_orders_are_fetched_while_both_sides_are_killed(install: Install, tmp_pa
     assert "work-order" not in installation.logs("worker")
     listed = installation.told("work-order", "list", "--state", "delivered", "--json")
     assert {each["id"] for each in json.loads(listed)} == script.taken()
-    shown = json.loads(installation.told("problem", "show", "1", "--json"))
-    assert shown["backOfficeId"].startswith("T-")
+    for number in ("1", str(PROBLEMS - 1)):
+        shown = json.loads(installation.told("problem", "show", number, "--json"))
+        # Each problem has a ticket of its own.
+        assert shown["backOfficeId"] == f"T-{shown['reference'].removeprefix('SP_')}"

@@ -143,15 +143,17 @@ def test_an_answer_may_decide_what_is_asked_and_nothing_else(sink: Sink) -> None
     assert made.submit(ORDER).events == ()
 
 
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"ticket": 5}', b'{"error": "no"}'])
 @pytest.mark.parametrize("status", [400, 413, 422])
-def test_an_order_may_be_refused_for_good(sink: Sink, status: int) -> None:
-    sink.kci_reactions.append(answer(status))
+def test_an_order_may_be_refused_for_good(sink: Sink, status: int, body: bytes) -> None:
+    sink.kci_reactions.append(answer(status, body))
     with pytest.raises(OrderRefused, match=str(status)):
         adapter(sink).submit(ORDER)
 
 
-def test_the_answer_may_refuse_an_order_too(sink: Sink) -> None:
-    sink.kci_reactions.append(says({"refused": "No such line."}))
+@pytest.mark.parametrize("status", [200, 422])
+def test_the_answer_may_refuse_an_order_too(sink: Sink, status: int) -> None:
+    sink.kci_reactions.append(says({"refused": "No such line."}, status))
     with pytest.raises(OrderRefused, match="No such line"):
         adapter(sink).submit(ORDER)
 

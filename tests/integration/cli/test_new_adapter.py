@@ -113,7 +113,14 @@ def test_what_exists_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "why"),
-    [("My Desk", "lower case"), ("x" * 65, "at most 64"), ("manual", "installed")],
+    [
+        ("My Desk", "lower case"),
+        ("2nd-desk", "a letter first"),
+        ("x" * 65, "at most 64"),
+        ("manual", "installed"),
+        ("class", "a word or a module of Python"),
+        ("json", "a word or a module of Python"),
+    ],
 )
 def test_names_that_cannot_be_used(tmp_path: Path, name: str, why: str) -> None:
     said = CliRunner().invoke(new_adapter, [name, "--into", str(tmp_path)])

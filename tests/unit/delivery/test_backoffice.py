@@ -112,4 +112,13 @@ def test_the_back_office_may_ask_for_time(retry_after: str | None, seconds: floa
 
     reply = transport.send(MESSAGE, 30)
 
-    assert reply == Reply(Meaning.FAILED, "answered 429", 429, unknown=True, retry_after=seconds)
+    assert reply == Reply(Meaning.FAILED, "answered 429", 429, retry_after=seconds)
+
+
+@pytest.mark.parametrize(("status", "unknown"), [(None, True), (429, False), (503, True)])
+def test_an_order_may_have_arrived_but_where_it_was_turned_away(
+    status: int | None, *, unknown: bool
+) -> None:
+    reply = BackOfficeTransport(Adapter(TryLater("later", None, status))).send(MESSAGE, 30)
+
+    assert reply == Reply(Meaning.FAILED, "later", status, unknown=unknown)

@@ -128,3 +128,18 @@ def test_every_way_is_legal_and_leads_there() -> None:
             for event in events:
                 after = plan(after, event)[-1].state
         assert way_to(after, goal) == ()
+
+
+@pytest.mark.parametrize("state", [UNDECIDED, ACKNOWLEDGED, IN_PROGRESS, HELD, ASKED, OUTAGE])
+def test_what_is_called_possible_is_just_what_can_be_followed(state: State) -> None:
+    followed, told = [], set[str]()
+    for wanted in TicketState:
+        try:
+            if way(state, wanted):
+                followed.append(wanted)
+        except NotFollowed as error:
+            if error.cause is Apart.NO_WAY:
+                told.add(str(error).partition("these are possible: ")[2])
+
+    assert told <= {", ".join(followed)}
+    assert told or state == UNDECIDED

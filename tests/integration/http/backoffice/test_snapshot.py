@@ -123,6 +123,7 @@ def test_a_ticket_of_another_problem_is_refused(supplier: Supplier) -> None:
         ({"state": "HELD", "version": "inf"}, 422, "version"),
         ({"state": "HELD", "version": None}, 400, "version"),
         ({"state": "HELD", "version": True}, 400, "version"),
+        ({"state": "HELD", "version": 1.5}, 400, "version"),
         ({"state": "HELD", "text": ""}, 422, "text"),
     ],
 )
@@ -133,6 +134,8 @@ def test_what_is_wrong_is_named(
     answered, _, messages = refusal(put(supplier, problem.reference, **fields))
     assert answered == status
     assert {message.split(": ")[0] for message in messages} == {path}
+    if path == "version":
+        assert "a whole number, or a date-time" in messages[0]
 
 
 def test_the_door_knows_its_callers_and_its_problems(supplier: Supplier) -> None:
