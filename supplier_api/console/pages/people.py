@@ -1,12 +1,12 @@
 """The people who may sign in, and their sessions."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, abort, render_template, request
 from werkzeug.wrappers import Response
 
-from supplier_api.auth.accounts import AccountRefused, By
+from supplier_api.auth.accounts import AccountRefused, Accounts, By
 from supplier_api.console import acts
 from supplier_api.console.access import Role, requires
 from supplier_api.console.context import here
@@ -34,50 +34,50 @@ def add() -> Response:
     return acts.done(f"{name} may sign in as {role}.", ".show")
 
 
-@blueprint.post("/<name>/role")
+@blueprint.post("/<name>/<path:act>")
 @requires(Role.ADMIN)
-def set_role(name: str) -> Response:
-    """Give a person another role."""
+def change(name: str, act: str) -> Response:
+    """Do one of CHANGES to an account."""
+    if act not in CHANGES:
+        abort(404)
+    with _changing() as by:
+        said = CHANGES[act](here().access.accounts, name, by)
+    return acts.done(said, ".show")
+
+
+def _set_role(accounts: Accounts, name: str, by: By) -> str:
     role = _role()
-    with _changing() as by:
-        here().access.accounts.set_role(name, role, by)
-    return acts.done(f"{name} is {role} now.", ".show")
+    accounts.set_role(name, role, by)
+    return f"{name} is {role} now."
 
 
-@blueprint.post("/<name>/password")
-@requires(Role.ADMIN)
-def set_password(name: str) -> Response:
-    """Give a person another password."""
-    with _changing() as by:
-        here().access.accounts.set_password(name, request.form.get("password", ""), by)
-    return acts.done(f"{name} has another password; all sessions have ended.", ".show")
+def _set_password(accounts: Accounts, name: str, by: By) -> str:
+    accounts.set_password(name, request.form.get("password", ""), by)
+    return f"{name} has another password; all sessions have ended."
 
 
-@blueprint.post("/<name>/disable")
-@requires(Role.ADMIN)
-def disable(name: str) -> Response:
-    """Let a person sign in no more."""
-    with _changing() as by:
-        here().access.accounts.disable(name, by)
-    return acts.done(f"{name} cannot sign in any more.", ".show")
+def _disable(accounts: Accounts, name: str, by: By) -> str:
+    accounts.disable(name, by)
+    return f"{name} cannot sign in any more."
 
 
-@blueprint.post("/<name>/enable")
-@requires(Role.ADMIN)
-def enable(name: str) -> Response:
-    """Let a person sign in again."""
-    with _changing() as by:
-        here().access.accounts.enable(name, by)
-    return acts.done(f"{name} may sign in again.", ".show")
+def _enable(accounts: Accounts, name: str, by: By) -> str:
+    accounts.enable(name, by)
+    return f"{name} may sign in again."
 
 
-@blueprint.post("/<name>/sessions/end")
-@requires(Role.ADMIN)
-def end_sessions(name: str) -> Response:
-    """Sign a person out everywhere."""
-    with _changing() as by:
-        ended = here().access.accounts.end_all(name, by)
-    return acts.done(f"{ended} sessions of {name} have ended.", ".show")
+def _end_sessions(accounts: Accounts, name: str, by: By) -> str:
+    return f"{accounts.end_all(name, by)} sessions of {name} have ended."
+
+
+# What is done to an account, by its address; each returns what is said then.
+CHANGES: Mapping[str, Callable[[Accounts, str, By], str]] = {
+    "role": _set_role,
+    "password": _set_password,
+    "disable": _disable,
+    "enable": _enable,
+    "sessions/end": _end_sessions,
+}
 
 
 @contextmanager

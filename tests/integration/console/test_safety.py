@@ -40,11 +40,7 @@ ADMINS = {
     "delivery.resume",
     "delivery.resuming",
     "people.add",
-    "people.disable",
-    "people.enable",
-    "people.end_sessions",
-    "people.set_password",
-    "people.set_role",
+    "people.change",
     "people.show",
     "problems.erase",
     "rules.draft_form",
@@ -95,7 +91,7 @@ def rules(app: Flask) -> Iterator[tuple[Rule, str]]:
 def path_of(app: Flask, rule: Rule, text: str = "x") -> str:
     """Return a path that the rule takes, without the slash at its beginning."""
     numbers = dict.fromkeys(("cursor", "number", "problem"), 1)
-    values = dict.fromkeys(rule.arguments, text) | numbers | {"message_id": UUID}
+    values = dict.fromkeys(rule.arguments, text) | numbers | {"message_id": UUID, "act": "role"}
     console: Flask = app.extensions["console"]
     adapter = console.url_map.bind("localhost")
     method = "POST" if "POST" in (rule.methods or ()) else None
