@@ -12,16 +12,8 @@ from supplier_api.cli.messages import check_tenant, given_by, refusals
 from supplier_api.cli.options import with_json
 from supplier_api.cli.output import columns, counted, print_either, print_json, print_rows
 from supplier_api.cli.problem import one_problem
-from supplier_api.operations.privacy import (
-    Erasure,
-    Place,
-    erase,
-    export,
-    find_named,
-    find_on_service,
-    find_text,
-    would_erase,
-)
+from supplier_api.operations.privacy import Erasure, erase, export, would_erase
+from supplier_api.operations.privacy_find import Place, find_named, find_on_service, find_text
 from supplier_api.problems.repository import NAME_MATCHES_MAX
 from supplier_api.settings import load_settings
 
@@ -43,7 +35,9 @@ def privacy() -> None:
 )
 @click.option("--service", metavar="ID", help="All about this line.")
 @click.option("--problem", metavar="NAME", help="All about problems of this name.")
-@click.option("--text", metavar="WORDS", help="Where all these words stand, in any order and case.")
+@click.option(
+    "--text", metavar="WORDS", help="Where all these words stand in a text, in any order."
+)
 @click.option("--tenant", help="Only what is of this tenant, or says of no tenant that it is its.")
 @with_json
 def find_places(

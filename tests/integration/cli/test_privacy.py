@@ -10,6 +10,7 @@ from sqlalchemy import insert
 from supplier_api.db import UnitOfWork, tables
 from supplier_api.db.operator_actions import ERASED, EXPORTED, Action, OperatorActionRepository
 from supplier_api.delivery.model import Meaning, Reply
+from supplier_api.operations import privacy_search
 from supplier_api.problems.inbox_repository import InboxRepository, InboxState
 from supplier_api.problems.snapshot import Snapshot, TicketState, Wanted
 from supplier_api.problems.ticket_repository import TicketRepository
@@ -148,6 +149,20 @@ def test_words_are_found_wherever_they_stand(
     assert found[problem.reference, "message"] == (1, 1)
     assert {reference for reference, _ in found} == {problem.reference, None}
     assert found[None, "inbox"] == (1, 1) if "," not in words else (None, "inbox") not in found
+
+
+@on_sqlite
+def test_all_rows_are_read_however_few_at_a_time(
+    supplier: Supplier, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    references = {
+        over(supplier, id=each, serviceId=f"SI{each:013}").reference for each in range(11, 16)
+    }
+    for window in (1, 2, 5):
+        monkeypatch.setattr(privacy_search, "WINDOW", window)
+        found = command.places("--text", NAME)
+        assert {each for each, name in found if name == "message"} == references
+        assert {found[each, "message"] for each in references} == {(2, 2)}
 
 
 @on_sqlite
