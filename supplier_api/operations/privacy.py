@@ -32,7 +32,9 @@ from supplier_api.operations.retention_repository import RetentionRepository
 from supplier_api.outbox.messages import MessageRepository, StoredMessage
 from supplier_api.outbox.model import MessageState
 from supplier_api.problems import view
+from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import ServiceProblem
+from supplier_api.problems.next_events import legal_for_back_office
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import DESTINATIONS, Services
 
@@ -40,6 +42,8 @@ STILL_THERE = (
     "The database's -wal still has pages as they were, for somebody reads them: a worker empties it"
     " within the hour, `supplier-api db retain` at once"
 )
+# What may end a problem that is not over.
+ENDS = frozenset({Event.REJECT, Event.COMPLETE, Event.CANCEL})
 SHORT = 3  # letters of a word that may be any
 # Tries to empty the -wal, of 50 ms each while somebody reads: readers end within a second.
 TRIES = 40
@@ -102,7 +106,8 @@ def export(services: Services, problem_id: int, by: Operator) -> dict[str, Any]:
             "exported": to_wire(now),
             "personal": {
                 "fields": dict(FIELDS),
-                "columns": {each.column: each.holds for each in STORED if each.table in stored},
+                # Of a column that stands there twice, what it holds of a problem stands first.
+                "columns": {it.column: it.holds for it in reversed(STORED) if it.table in stored},
             },
             "stored": {
                 name: [{column: _plain(value) for column, value in row.items()} for row in rows]
@@ -138,10 +143,11 @@ def why_not(uow: UnitOfWork, problem: ServiceProblem) -> str | None:
     """
     if not problem.state.terminal:
         state = problem.state.status or problem.state.base
-        waits = view.waits_for(problem.state)
+        ends = [each for each in legal_for_back_office(problem.state) if each in ENDS]
+        how = f"; what ends it now: {', '.join(ends)}" if ends else ""
         return (
             f"{problem.reference} is {state}: its personal data is erased when it is over;"
-            f" it waits for {waits}"
+            f" it waits for {view.waits_for(problem.state)}{how}"
         )
     left = [
         f"{WORDS[destination]} {each.name} is {each.state}"

@@ -220,7 +220,9 @@ def test_an_export_has_all_that_is_stored(
     stored = document["stored"]
     assert document["problem"] == problem.reference
     assert document["personal"]["fields"]["primaryContact"] == "name, email, telephone number"
-    assert "message.body" in document["personal"]["columns"]
+    columns = document["personal"]["columns"]
+    assert columns["message.body"] == "a KCI, a work order"
+    assert columns["operator_action.reason"] == "why somebody did something about it"
     assert stored["service_problem"][0]["document"]["primaryContact"] == CONTACT
     assert [each["state"] for each in stored["message"]] == ["delivered"] * 2
     assert any(NAME in str(each["body"].get("text")) for each in stored["message"])
@@ -290,7 +292,8 @@ def test_what_is_not_over_or_not_delivered_is_refused(supplier: Supplier, comman
     erase = ("erase", problem.reference, "--reason", "request 17")
     assert (
         f"{problem.reference} is ACKNOWLEDGED: its personal data is erased when it is over; it"
-        " waits for the supplier: to start work\n" in command.refused(*erase)
+        " waits for the supplier: to start work; what ends it now: cancel\n"
+        in command.refused(*erase)
     )
     assert "is ACKNOWLEDGED" in command.refused("erase", problem.reference, "--dry-run")
     supplier.answers[1] = REFUSED
