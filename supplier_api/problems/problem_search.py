@@ -16,7 +16,7 @@ from sqlalchemy.sql import ColumnElement
 from supplier_api.contract.field_table import PROBLEM_FIELDS
 from supplier_api.contract.fields import Text
 from supplier_api.db import Store
-from supplier_api.db.compiled_statements import UnitOfWork
+from supplier_api.db.compiled_statements import CompiledStatement, UnitOfWork, among
 from supplier_api.db.tables import service_problem
 from supplier_api.problems.model import TERMINAL, Base, ServiceProblem
 from supplier_api.problems.repository import (
@@ -40,7 +40,10 @@ FREE_TEXT = tuple(
 _DOCUMENT = cast(_t.document, String)
 _TEXTS = tuple(_t.document[name].as_string() for name in FREE_TEXT)
 # Two queries in one: each reads one end of the table.
-_ENDS = select(select(func.min(_t.id)).scalar_subquery(), select(func.max(_t.id)).scalar_subquery())
+_ENDS = CompiledStatement(
+    select(select(func.min(_t.id)).scalar_subquery(), select(func.max(_t.id)).scalar_subquery())
+)
+_OF_IDS = CompiledStatement(select(*COLUMNS).where(among(_t.id, "ids")))
 # Spelled exactly as in the partial index: SQLite compares the two as text.
 _UNDECIDED = text("service_problem.base = 'UNDECIDED'")
 
@@ -180,18 +183,18 @@ def _conditions(wanted: WantedProblems) -> Iterator[ColumnElement[bool]]:
 
 def _bound(uow: UnitOfWork, wanted: WantedProblems, window: int) -> int | None:
     """Return the last row id of the window; None if it holds all the rows that there are."""
-    lowest, highest = uow.connection.execute(_ENDS).one()
+    ((lowest, highest),) = _ENDS.run(uow.connection, {})
     if highest is None:
         return None
     if wanted.newer is not None:
         bound = wanted.newer + window
         return bound if bound < highest else None
-    bound = (highest if wanted.older is None else wanted.older - 1) - window + 1
+    bound = int(highest if wanted.older is None else wanted.older - 1) - window + 1
     return bound if bound > lowest else None
 
 
 def _fetched(uow: UnitOfWork, ids: Sequence[int]) -> list[ServiceProblem]:
     """Return problems in the order of their row ids here."""
-    rows = uow.connection.execute(select(*COLUMNS).where(_t.id.in_(ids)))
+    rows = _OF_IDS.run(uow.connection, {"ids": list(ids)})
     found = {problem.id: problem for problem in map(problem_of, rows)}
     return [found[each] for each in ids if each in found]
