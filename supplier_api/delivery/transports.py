@@ -236,4 +236,6 @@ class BackOfficeTransport:
         except Exception as error:
             log.warning("work-order.failed", kind=order.kind, exc_info=True, **ids_of(message))
             return Reply(Meaning.FAILED, f"the adapter failed: {in_words(error)}", unknown=True)
-        return Reply(Meaning.ACCEPTED, "taken", answer=answer)
+        # Of people nobody has taken it yet. An adapter that answers nothing took it, too.
+        taken = "left to people" if getattr(answer, "for_people", False) else "taken"
+        return Reply(Meaning.ACCEPTED, taken, answer=answer)

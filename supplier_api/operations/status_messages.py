@@ -31,6 +31,7 @@ from supplier_api.outbox.pauses import Pause, PauseCause, PauseRepository
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY
 from supplier_api.problems.silent import STATES, SilentProblems
 from supplier_api.problems.undecided import UndecidedQueries
+from supplier_api.problems.work_item_repository import WorkItemRepository
 from supplier_api.settings.model import StatusSettings
 
 QUEUED = text("message.state = 'queued'")
@@ -154,6 +155,21 @@ def undecided(here: StatusReading) -> Iterator[StatusLine]:
     yield line("undecided", level, ", ".join(parts), look, count=count, oldest=oldest, **counts)
 
 
+def work_for_people(here: StatusReading) -> Iterator[StatusLine]:
+    """Count the orders that wait for people; warn of one that nobody takes (business time)."""
+    waiting = WorkItemRepository(here.uow).count()
+    parts = [f"{waiting.orders} waiting, {waiting.free} of nobody"]
+    oldest, level = waiting.oldest_free, StatusLevel.OK
+    if oldest:
+        seconds = (here.business - oldest).total_seconds()
+        parts.append(f"the oldest of those for {age(seconds)}")
+        if seconds > here.settings.status.undecided_hours * 3600:
+            level = StatusLevel.WARN
+    values = {"count": waiting.orders, "free": waiting.free, "oldest": oldest}
+    look = "supplier-api work-order list --state delivered"
+    yield line("work for people", level, ", ".join(parts), look, **values)
+
+
 def silent(here: StatusReading) -> Iterator[StatusLine]:
     """Warn of open problems to which nothing has happened for longer than their state allows."""
     found = SilentProblems(here.uow, here.business, silent_after(here.settings.status))
@@ -259,6 +275,7 @@ MESSAGE_LINES = (
     parked,
     dead_letters,
     undecided,
+    work_for_people,
     silent,
     late_answers,
 )

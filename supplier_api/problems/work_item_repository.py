@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, delete, func, not_, or_, select, text, update
+from sqlalchemy import and_, case, delete, func, not_, or_, select, text, update
 
 from supplier_api.clock import from_wire
 from supplier_api.contract.codes import ChangeStatus
@@ -74,6 +74,15 @@ class WaitingOrder:
     status: str
 
 
+@dataclass(frozen=True, slots=True)
+class WaitingCount:
+    """How many orders wait for people, how many of them nobody has, and since when (business)."""
+
+    orders: int
+    free: int
+    oldest_free: datetime | None
+
+
 class WorkItemRepository:
     """Reads and writes them within one transaction."""
 
@@ -82,7 +91,12 @@ class WorkItemRepository:
         self._connection = uow.connection
 
     def add(self, problem_id: int, order: WorkOrder) -> None:
-        """Have an order wait for people; one that comes again changes nothing."""
+        """Have an order wait for people; one that comes again changes nothing.
+
+        Of a later order about the same thing the item is told, and is of its kind. But work on a
+        problem stays that until somebody is done with it, whatever is heard of it meanwhile:
+        `decided` and the list of what is undecided know it by its kind.
+        """
         reference = (order.subject or {}).get("supplierReference") or order.reference
         values = {
             "reference": reference,
@@ -95,7 +109,11 @@ class WorkItemRepository:
         self._connection.execute(
             insert_for(self._connection.dialect.name, work_item).on_conflict_do_update(
                 index_elements=[_t.reference],
-                set_={"message": order.id, "created": values["created"]},
+                set_={
+                    "message": order.id,
+                    "created": values["created"],
+                    "kind": case((_t.kind == Operation.PROBLEM, _t.kind), else_=values["kind"]),
+                },
             ),
             values,
         )
@@ -110,6 +128,18 @@ class WorkItemRepository:
             query = query.where(_t.created >= at, or_(_t.created > at, _t.reference > reference))
         rows = self._connection.execute(query.order_by(_t.created, _t.reference).limit(limit))
         return [_waiting(row) for row in rows]
+
+    def count(self) -> WaitingCount:
+        """Return how many orders wait."""
+        free = case((_t.who.is_(None), _t.created))
+        query = (
+            select(func.count(), func.count(free), func.min(free))
+            # Both outer, though each item has a problem: so the items are what is read first.
+            .outerjoin_from(work_item, service_problem, service_problem.c.id == _t.problem_id)
+            .outerjoin(change_request, change_request.c.reference == _t.reference)
+            .where(_ORDERS, not_(_UNDECIDED))
+        )
+        return WaitingCount(*self._connection.execute(query).one())
 
     def find(self, reference: str) -> WaitingOrder | None:
         """Return the order about what our reference names, if it waits."""

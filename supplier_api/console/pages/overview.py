@@ -29,6 +29,7 @@ MENDS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "breaker": ("delivery.show", {}),
     "pauses": ("delivery.show", {}),
     "undecided": ("work.show", {}),
+    "work for people": ("work.show", {}),
     "silent problems": ("problems.listed", {"silent": "1"}),
     "tickets apart": ("back_office.show", {}),
     "inbox": ("back_office.show", {}),

@@ -22,6 +22,9 @@ from supplier_api.db.operator_actions import Switch, SwitchRepository
 from supplier_api.http.request_queue import TimeSummary
 from supplier_api.operations import status
 from supplier_api.operations.processes import Process, ProcessKind, ProcessRepository
+from supplier_api.problems.work import WorkOrder
+from supplier_api.problems.work_item_repository import Holder, WorkItemRepository
+from supplier_api.rules.model import Operation
 from tests.integration.db.test_database_faults import read_only
 from tests.samples import problem_request
 from tests.supplier import DEFERRED, Supplier, on_sqlite
@@ -49,6 +52,7 @@ NAMES = [
     "parked work orders",
     "dead letters",
     "undecided",
+    "work for people",
     "silent problems",
     "late answers",
     "request times",
@@ -287,6 +291,37 @@ def test_what_is_undecided_for_long(at_work: Supplier, lines: Lines) -> None:
         levels.append(lines()["undecided"]["level"])
     assert levels == ["ok", "warn", "bad"]
     assert lines()["undecided"]["values"]["count"] == 1
+
+
+def test_an_order_that_nobody_takes_for_long(at_work: Supplier, lines: Lines) -> None:
+    problem = at_work.opened()
+    stored, issued = at_work.stored(problem.id), at_work.business.now(problem.tenant)
+    order = WorkOrder(
+        id="an order",
+        kind=Operation.PROBLEM,
+        tenant=problem.tenant,
+        reference=problem.reference,
+        issued=to_wire(issued),
+        standing="ACKNOWLEDGED",
+        decide=False,
+        problem={},
+    )
+    at_work.services.store.write(lambda uow: WorkItemRepository(uow).add(stored.id, order))
+    assert lines()["work for people"]["level"] == "ok"
+    change(at_work, tables.work_item, created=long_ago(at_work, 11))
+    line = lines()["work for people"]
+    assert (line["level"], line["text"]) == (
+        "warn",
+        "1 waiting, 1 of nobody, the oldest of those for 11 h",
+    )
+    holder = Holder("ann", at_work.machine.now())
+    at_work.services.store.write(
+        lambda uow: WorkItemRepository(uow).take(
+            problem.reference, stored.id, order.kind, issued, holder
+        )
+    )
+    line = lines()["work for people"]
+    assert (line["level"], line["text"]) == ("ok", "1 waiting, 0 of nobody")
 
 
 def test_open_problems_that_are_silent_are_named(

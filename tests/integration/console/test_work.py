@@ -2,20 +2,23 @@
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Barrier
 
 import pytest
 
 from supplier_api.backoffice.contract import settings_of
 from supplier_api.backoffice.manual import ManualBackOffice
+from supplier_api.clock import to_wire
 from supplier_api.console.access import Role
 from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.backoffice_events import BackOfficeEvents
-from supplier_api.problems.work import ORDER_KINDS, WorkOrder
+from supplier_api.problems.work import ORDER_KINDS, Notice, OrderKind, WorkOrder
 from supplier_api.problems.work_item_repository import WorkItemRepository
 from supplier_api.problems.work_items import Doer, WorkItems, WorkRefused
+from supplier_api.rules.model import Operation
 from tests.integration.console.pages import Console
 from tests.samples import amendment_request, cancellation_request, problem_request
 from tests.supplier import DEFERRED, Problem, Supplier
@@ -402,6 +405,46 @@ def test_an_order_that_waits_does_not_hold_the_next_up(supplier: Supplier) -> No
 
 
 # -- roles
+
+
+def test_a_later_order_shows_its_own_kind_but_in_the_place_of_work(supplier: Supplier) -> None:
+    """An adapter of one's own may leave orders of every kind to people."""
+    problem = supplier.opened()
+    stored = supplier.stored(problem.id)
+    order = WorkOrder(
+        id="order-1",
+        kind=Notice.EVENT,
+        tenant=problem.tenant,
+        reference=problem.reference,
+        issued=to_wire(supplier.business.now(problem.tenant)),
+        standing="ACKNOWLEDGED",
+        decide=False,
+        problem={},
+    )
+    shown = []
+    kinds: tuple[OrderKind, ...] = (
+        Notice.EVENT,
+        Notice.INCIDENT_JOINED,
+        Operation.PROBLEM,
+        Notice.INCIDENT_LEFT,
+    )
+    for number, kind in enumerate(kinds):
+        later = replace(order, id=f"order-{number}", kind=kind)
+        supplier.services.store.write(
+            lambda uow, later=later: WorkItemRepository(uow).add(stored.id, later)  # type: ignore[misc]
+        )
+        found = supplier.services.store.read(
+            lambda uow: WorkItemRepository(uow).find(problem.reference)
+        )
+        assert found is not None
+        shown.append((found.message, found.kind))
+
+    assert shown == [
+        ("order-0", Notice.EVENT),
+        ("order-1", Notice.INCIDENT_JOINED),
+        ("order-2", Operation.PROBLEM),
+        ("order-3", Operation.PROBLEM),
+    ]
 
 
 def test_a_viewer_looks_and_does_nothing(supplier: Supplier, console: Later) -> None:

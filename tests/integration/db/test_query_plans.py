@@ -90,6 +90,7 @@ SEARCHES: dict[str, Callable[[UnitOfWork], object]] = {
     "parked": partial(lines, status_messages.parked),
     "dead letters": partial(lines, status_messages.dead_letters),
     "undecided": partial(lines, status_messages.undecided),
+    "work for people": partial(lines, status_messages.work_for_people),
     "silent": partial(lines, status_messages.silent),
     "late answers": partial(lines, status_messages.late_answers),
     "pauses": partial(lines, status_messages.pauses),

@@ -83,6 +83,14 @@ def test_an_order_names_the_tickets_that_there_are(
     assert (adapter.orders[0].ticket, adapter.orders[0].change_ticket) == tickets
 
 
+@pytest.mark.parametrize(("for_people", "said"), [(True, "left to people"), (False, "taken")])
+def test_what_is_left_to_people_is_not_called_taken(*, for_people: bool, said: str) -> None:
+    answer = OrderAnswer(for_people=for_people)
+    reply = BackOfficeTransport(Adapter(answer)).send(MESSAGE, 30)
+
+    assert reply == Reply(Meaning.ACCEPTED, said, answer=answer)
+
+
 def test_a_refusal_is_for_good() -> None:
     reply = BackOfficeTransport(Adapter(OrderRefused("no such region"))).send(MESSAGE, 30)
 
