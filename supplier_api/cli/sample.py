@@ -199,7 +199,8 @@ def next_steps(
     curl = "curl -s"
     if getproxies():
         curl += " --noproxy '*'"  # on this machine nothing has to go through it
-    problem_id = journey.gateway_id if journey else 1
+    # Without a sample there may be no problem of any number.
+    shown = [f"{curl} {gateway}/service-problems/{journey.gateway_id} {HEADERS}"] if journey else []
     look = f"show {journey.reference}" if journey and journey.reference else "list"
     refusal = (
         f'{curl} {gateway}/service-problems {HEADERS} -H "Content-Type: application/json"'
@@ -209,7 +210,7 @@ def next_steps(
         f"python3 -m webbrowser {endpoints.supplier}/console/  # watch a problem, raise more",
         f"{command_name()} problem {look}",
         f"TOKEN={token_line(tenant, curl)}",
-        f"{curl} {gateway}/service-problems/{problem_id} {HEADERS}",
+        *shown,
         refusal,
         f"tail -f {shlex.quote(short_path(data_dir / 'log'))}/*.log",
     ]

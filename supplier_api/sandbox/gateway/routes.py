@@ -1,34 +1,32 @@
 """The gateway's paths: for tenants, suppliers, testers, monitors, and the token endpoints."""
 
 from collections.abc import Mapping
-from typing import cast
 from urllib.parse import unquote_plus
 
-from flask import Blueprint, Response, current_app, jsonify, request
-from flask_smorest import Blueprint as Described
+from flask import Blueprint, Response, jsonify, request
 
 from supplier_api.audit import UNKNOWN
 from supplier_api.clock import from_wire
 from supplier_api.contract import KCI, Malformed
+from supplier_api.contract.headers import CONVERSATION_ID, TENANT
 from supplier_api.contract.kci import KCI_EXAMPLE
 from supplier_api.contract.limits import ID_MAX
 from supplier_api.contract.schemas import RESOLUTION_ANSWER_REQUEST
-from supplier_api.http.openapi import response
-from supplier_api.http.request_parsing import whole_number
-from supplier_api.sandbox.gateway import messages, openapi, request_parsing
+from supplier_api.http.request_parsing import check_visible, whole_number
+from supplier_api.sandbox.gateway import messages, openapi
 from supplier_api.sandbox.gateway.access import Side
-from supplier_api.sandbox.gateway.assembly import SandboxGateway
+from supplier_api.sandbox.gateway.calls import SCENARIO_HEADERS, SideBlueprint, gateway
 from supplier_api.sandbox.gateway.clock_and_ids import ALL
 from supplier_api.sandbox.gateway.codes import CallKind, invalid, not_found
 from supplier_api.sandbox.gateway.config import SupplierAccount, TenantAccount
 from supplier_api.sandbox.gateway.database import value
+from supplier_api.sandbox.gateway.inbox import Origin
 from supplier_api.sandbox.gateway.model import Document
-from supplier_api.sandbox.gateway.openapi import describe, path_id
 from supplier_api.sandbox.gateway.tenant_requests import unknown_resolution
 
-tenants = Described("tenants", __name__, description="What tenants ask for and see")
-suppliers = Described("suppliers", __name__, description="What suppliers tell")
-testers = Described("testers", __name__, description="What no supplier can make happen")
+tenants = SideBlueprint(Side.TENANT, "tenants", "What tenants ask for and see")
+suppliers = SideBlueprint(Side.SUPPLIER, "suppliers", "What suppliers tell")
+testers = SideBlueprint(Side.ADMIN, "testers", "What no supplier can make happen")
 described = (tenants, suppliers, testers)
 routes = Blueprint("sandbox", __name__)
 tokens = Blueprint("tokens", __name__)
@@ -36,173 +34,134 @@ tokens = Blueprint("tokens", __name__)
 JsonAnswer = tuple[Response, int]
 
 
-def gateway() -> SandboxGateway:
-    """Return the gateway that the current application serves."""
-    return cast("SandboxGateway", current_app.extensions["sandbox"])
-
-
-@tenants.route("/service-problems", methods=["POST"])
-@tenants.doc(
-    **describe(
-        "service-problems",
-        Side.TENANT,
-        {
-            201: response(
-                "Problem request was received by the gateway and will be acknowledged later",
-                openapi.SERVICE_PROBLEM,
-            )
-        },
-        request=messages.TENANT_PROBLEM,
-        scenario=True,
-    )
+@tenants.call(
+    "POST",
+    "/service-problems",
+    "service-problems",
+    (
+        201,
+        "Problem request was received by the gateway and will be acknowledged later",
+        openapi.SERVICE_PROBLEM,
+    ),
+    body=messages.TENANT_PROBLEM,
+    scenario=True,
 )
-def raise_problem() -> JsonAnswer:
+def raise_problem(tenant: TenantAccount, document: Document) -> Document:
     """Create a problem/incident for an active service owned by the communications provider (CP).
 
     The problem is sent to its supplier for processing; further updates follow.
     """
-    tenant = _tenant()
-    document = request_parsing.document(messages.TENANT_PROBLEM)
-    view = gateway().tenant_requests.raise_problem(
-        tenant, request_parsing.headers_for_supplier(), document
-    )
-    return jsonify(view), 201
+    return gateway().tenant_requests.raise_problem(tenant, _headers_for_supplier(), document)
 
 
-@tenants.route(
+@tenants.call(
+    "GET",
     "/service-problems/<id>",
-    methods=["GET"],
-    parameters=[path_id("Find details relating to the specified service problem")],
+    "service-problem",
+    (200, "The service problem and its updates", openapi.SERVICE_PROBLEM),
+    errors=(400, 401, 403, 404, 422, 500, 503),
+    path_id="Find details relating to the specified service problem",
 )
-@tenants.doc(
-    **describe(
-        "service-problem",
-        Side.TENANT,
-        {200: response("The service problem and its updates", openapi.SERVICE_PROBLEM)},
-        errors=(400, 401, 403, 404, 422, 500, 503),
-    )
-)
-def show_problem(**path: str) -> JsonAnswer:
+def show_problem(tenant: TenantAccount, **path: str) -> Document:
     """Retrieve current service problem details including updates (KCIs)."""
-    tenant = _tenant()
-    request_parsing.check_headers()
     problem_id = whole_number(path["id"], 0, ID_MAX)
     if problem_id is None:
         raise not_found(404, "id: you have no service problem of that id")
-    return jsonify(gateway().tenant_requests.show(tenant, problem_id)), 200
+    return gateway().tenant_requests.show(tenant, problem_id)
 
 
-@tenants.route("/service-problem-amendments", methods=["POST"])
-@tenants.doc(
-    **describe(
-        "service-problem-amendments",
-        Side.TENANT,
-        {201: response("The amendment was received by the gateway", openapi.AMENDMENT)},
-        request=messages.TENANT_AMENDMENT,
-        scenario=True,
-    )
+@tenants.call(
+    "POST",
+    "/service-problem-amendments",
+    "service-problem-amendments",
+    (201, "The amendment was received by the gateway", openapi.AMENDMENT),
+    body=messages.TENANT_AMENDMENT,
+    scenario=True,
 )
-def amend() -> JsonAnswer:
+def amend(tenant: TenantAccount, document: Document) -> Document:
     """Request to amend an inflight service problem: only the fields supplied are changed."""
-    tenant = _tenant()
-    document = request_parsing.document(messages.TENANT_AMENDMENT)
     return _change(tenant, CallKind.AMENDMENT, document)
 
 
-@tenants.route("/service-problem-cancellations", methods=["POST"])
-@tenants.doc(
-    **describe(
-        "service-problem-cancellations",
-        Side.TENANT,
-        {201: response("The cancellation was received by the gateway", openapi.CANCELLATION)},
-        request=messages.TENANT_CANCELLATION,
-        scenario=True,
-    )
+@tenants.call(
+    "POST",
+    "/service-problem-cancellations",
+    "service-problem-cancellations",
+    (201, "The cancellation was received by the gateway", openapi.CANCELLATION),
+    body=messages.TENANT_CANCELLATION,
+    scenario=True,
 )
-def cancel() -> JsonAnswer:
+def cancel(tenant: TenantAccount, document: Document) -> Document:
     """Request to cancel an inflight service problem."""
-    tenant = _tenant()
-    document = request_parsing.document(messages.TENANT_CANCELLATION)
     return _change(tenant, CallKind.CANCELLATION, document)
 
 
-@tenants.route(
+@tenants.call(
+    "PATCH",
     "/service-problem-resolutions/<id>",
-    methods=["PATCH"],
-    parameters=[path_id("The gateway's id of the resolution, as the update that asks shows it")],
+    "service-problem-resolutions",
+    (200, "The tenant's word was received by the gateway", openapi.RESOLUTION),
+    path_id="The gateway's id of the resolution, as the update that asks shows it",
+    body=RESOLUTION_ANSWER_REQUEST,
+    scenario=True,
 )
-@tenants.doc(
-    **describe(
-        "service-problem-resolutions",
-        Side.TENANT,
-        {200: response("The tenant's word was received by the gateway", openapi.RESOLUTION)},
-        request=RESOLUTION_ANSWER_REQUEST,
-        scenario=True,
-    )
-)
-def answer_resolution(**path: str) -> JsonAnswer:
+def answer_resolution(tenant: TenantAccount, document: Document, **path: str) -> Document:
     """Accept or reject the resolution of a service problem."""
-    tenant = _tenant()
-    document = request_parsing.document(RESOLUTION_ANSWER_REQUEST)
     resolution_id = whole_number(path["id"], 0, ID_MAX)
     if resolution_id is None:
         raise unknown_resolution()
-    headers = request_parsing.headers_for_supplier()
-    view = gateway().tenant_requests.answer_resolution(tenant, resolution_id, headers, document)
-    return jsonify(view), 200
+    headers = _headers_for_supplier()
+    return gateway().tenant_requests.answer_resolution(tenant, resolution_id, headers, document)
 
 
-@suppliers.route("/kcis", methods=["POST"])
-@suppliers.doc(
-    **describe(
-        "kcis",
-        Side.SUPPLIER,
-        {204: response("The update was taken")},
-        request=KCI,
-        example=KCI_EXAMPLE,
-    )
+def _change(tenant: TenantAccount, kind: CallKind, document: Document) -> Document:
+    return gateway().tenant_requests.change(tenant, kind, _headers_for_supplier(), document)
+
+
+def _headers_for_supplier() -> dict[str, str]:
+    """Return the headers of the current request that its supplier gets as they are."""
+    names = (CONVERSATION_ID, *SCENARIO_HEADERS)
+    return {name: request.headers[name] for name in names if name in request.headers}
+
+
+@suppliers.call(
+    "POST", "/kcis", "kcis", (204, "The update was taken", None), body=KCI, example=KCI_EXAMPLE
 )
-def take_kci() -> tuple[str, int]:
+def take_kci(supplier: SupplierAccount, document: Document) -> None:
     """Take an update (KCI) from a supplier.
 
     The same id again changes nothing. Updates take effect in the order of their numbers.
     """
-    supplier = cast("SupplierAccount", request_parsing.caller(gateway().access, Side.SUPPLIER))
-    document = request_parsing.kci()
-    gateway().inbox.take(request_parsing.origin(supplier), document)
-    return "", 204
+    # The published call names no tenant. Our own supplier does, in the sandbox, in a header.
+    tenant = request.headers.get(TENANT, "").strip()
+    if tenant:
+        check_visible({TENANT: tenant})
+    conversation_id = request.headers[CONVERSATION_ID].strip()
+    gateway().inbox.take(Origin(supplier, conversation_id, tenant or None), document)
 
 
-@testers.route("/admin/updates", methods=["POST"])
-@testers.doc(
-    **describe(
-        "admin-updates",
-        Side.ADMIN,
-        {201: response("The update was added to the problem", openapi.ADMIN_UPDATE_MADE)},
-        request=messages.ADMIN_UPDATE,
-    )
+@testers.call(
+    "POST",
+    "/admin/updates",
+    "admin-updates",
+    (201, "The update was added to the problem", openapi.ADMIN_UPDATE_MADE),
+    body=messages.ADMIN_UPDATE,
 )
-def make_update() -> JsonAnswer:
+def make_update(_: object, document: Document) -> Document:
     """Make an update to which no supplier's KCI leads: RESCHEDULED, RESUBMIT, CONTACT_..."""
-    request_parsing.check_admin(gateway().access)
-    document = request_parsing.document(messages.ADMIN_UPDATE, with_headers=False)
-    return jsonify(gateway().tester_requests.make_update(document)), 201
+    return gateway().tester_requests.make_update(document)
 
 
-@testers.route("/admin/clock", methods=["POST"])
-@testers.doc(
-    **describe(
-        "admin-clock",
-        Side.ADMIN,
-        {204: response("The clock is there")},
-        request=messages.ADMIN_CLOCK,
-        example={"tenant": "TENANT1", "to": "2026-01-10T12:00:00.000Z", "freeze": True},
-    )
+@testers.call(
+    "POST",
+    "/admin/clock",
+    "admin-clock",
+    (204, "The clock is there", None),
+    body=messages.ADMIN_CLOCK,
+    example={"tenant": "TENANT1", "to": "2026-01-10T12:00:00.000Z", "freeze": True},
 )
-def put_clock() -> tuple[str, int]:
+def put_clock(_: object, document: Document) -> None:
     """Put business time to another time, or let it go again: what the supplier under test does."""
-    request_parsing.check_admin(gateway().access)
-    document = request_parsing.document(messages.ADMIN_CLOCK, with_headers=False)
     clock, tenant = gateway().clock, document.get("tenant", ALL)
     to, forget = document.get("to"), document.get("forget", False)
     if (to is not None) is forget:
@@ -211,31 +170,25 @@ def put_clock() -> tuple[str, int]:
         clock.forget(tenant)
     else:
         clock.put(tenant, from_wire(str(to)), stands=document.get("freeze", False))
-    return "", 204
 
 
-@testers.route("/admin/reset", methods=["POST"])
-@testers.doc(
-    **describe(
-        "admin-reset",
-        Side.ADMIN,
-        {204: response("Nothing of it is left")},
-        request=messages.ADMIN_RESET,
-        example={"tenant": "TENANT1", "seed": 42},
-    )
+@testers.call(
+    "POST",
+    "/admin/reset",
+    "admin-reset",
+    (204, "Nothing of it is left", None),
+    body=messages.ADMIN_RESET,
+    example={"tenant": "TENANT1", "seed": 42},
 )
-def start_afresh() -> tuple[str, int]:
+def start_afresh(_: object, document: Document) -> None:
     """Forget problems at our own supplier: what that supplier does when it is put back.
 
     With a seed the ids that the gateway gives are the same every time. The clock is another call.
     """
-    request_parsing.check_admin(gateway().access)
-    document = request_parsing.document(messages.ADMIN_RESET, with_headers=False)
     tenant = document.get("tenant")
     if (tenant is not None) is document.get("all", False):
         raise invalid("tenant: expected one, or none and all as true")
     gateway().tester_requests.start_afresh(tenant, document.get("seed"))
-    return "", 204
 
 
 @routes.get("/health/live")
@@ -249,17 +202,6 @@ def ready() -> JsonAnswer:
     """Say that the database answers, too; where it does not, the error handlers say 503."""
     gateway().services.read(lambda records: value(records.connection, "schema"))
     return jsonify(status="ready"), 200
-
-
-def _tenant() -> TenantAccount:
-    return cast("TenantAccount", request_parsing.caller(gateway().access, Side.TENANT))
-
-
-def _change(tenant: TenantAccount, kind: CallKind, document: Document) -> JsonAnswer:
-    view = gateway().tenant_requests.change(
-        tenant, kind, request_parsing.headers_for_supplier(), document
-    )
-    return jsonify(view), 201
 
 
 @tokens.post("/auth/<any(tenant, supplier, admin):side>/access-token")

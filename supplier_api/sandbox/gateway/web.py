@@ -26,10 +26,11 @@ from supplier_api.ids import IdSource
 from supplier_api.logging import get_logger
 from supplier_api.sandbox.gateway.access import Party, Side, WrongSide
 from supplier_api.sandbox.gateway.assembly import build_gateway
+from supplier_api.sandbox.gateway.calls import gateway
 from supplier_api.sandbox.gateway.codes import GatewayErrorCode, GatewayRefusal, invalid
 from supplier_api.sandbox.gateway.config import SandboxConfig
 from supplier_api.sandbox.gateway.openapi import ERROR
-from supplier_api.sandbox.gateway.routes import described, gateway, routes, tokens
+from supplier_api.sandbox.gateway.routes import described, routes, tokens
 
 log = get_logger(__name__)
 

@@ -15,6 +15,7 @@ from supplier_api.sandbox.journal.violations import (
     UPDATES,
     parted,
 )
+from supplier_api.sandbox.scenarios.choice import HEADERS as SCENARIO_HEADERS
 
 RefusalCause = dict[str, str]
 OURS = "/openapi.json"
@@ -65,6 +66,8 @@ def _refusal(entry: Mapping[str, Any], message: str) -> RefusalCause:
         section = _section(entry, field)
         cause = _cause(kind, field, text, document, section)
         return cause | {"rule": reason["rule"], "code": reason["code"]}
+    if field in SCENARIO_HEADERS:
+        return _cause("contract", field, text, OURS, HEADER_PARAMETERS)
     if field in HEADERS:
         return _cause("contract", field, text, document, HEADER_PARAMETERS)
     if field == CONTENT_TYPE or any(remark["field"] == field for remark in entry["remarks"]):

@@ -1,11 +1,14 @@
 """The way of the sample, line by line, from what the two ends say."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from supplier_api.cli.sample import CREATE, Journey, SampleLine, SampleTenant
+from supplier_api.cli.local import Endpoints
+from supplier_api.cli.sample import CREATE, Journey, SampleLine, SampleTenant, next_steps
+from supplier_api.sandbox.tenant_client import Account
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
@@ -177,3 +180,10 @@ def test_one_that_the_supplier_did_not_take_ends_with_the_reason(
     list(journey.news())
     assert journey.ended
     assert journey.summary().endswith("The problem is REJECTED. It is ceased.")
+
+
+def test_without_a_sample_no_problem_is_named(tmp_path: Path) -> None:
+    here = Endpoints("http://s", "http://g", "sandbox", "sandbox", {}, "", 1)
+    steps = next_steps(here, Account("http://g", "tenant", "tenant-secret"), tmp_path, None)
+    assert len(steps) == 5
+    assert not any("/service-problems/" in step for step in steps)

@@ -50,6 +50,19 @@ def test_what_was_not_refused_has_no_cause() -> None:
     assert causes(entry()) == []
 
 
+@pytest.mark.parametrize("header", ["X-Scenario", "X-Problem-Code", "X-Kci-Delay"])
+def test_a_header_of_testers_is_in_our_own_description(header: str) -> None:
+    assert causes(refused(f"{header}: expected another")) == [
+        {
+            "kind": "contract",
+            "field": header,
+            "message": "another",
+            "document": "/openapi.json",
+            "section": "Header parameters",
+        }
+    ]
+
+
 def test_a_broken_constraint_is_the_contracts() -> None:
     message = "problemType: expected one of OUTAGE, STABILITY"
     assert causes(refused(message, remarks=[REMARK])) == [
