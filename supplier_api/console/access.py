@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from flask import Flask, abort, current_app, g, redirect, request, session, url_for
+from flask.globals import request_ctx
 from werkzeug.exceptions import MisdirectedRequest
 from werkzeug.wrappers import Response
 
@@ -127,10 +128,12 @@ def _check_text() -> None:
 
 def _check_host(access: Access) -> None:
     """Refuse a name that is not ours: a page elsewhere may have had it point here."""
-    host = _split(f"//{request.host}").hostname
+    host = _split(f"//{request.host}").hostname or ""
     if access.url and request.host == urlsplit(access.url).netloc:
         return
-    if (access.anybody or access.url) and not is_loopback(host or ""):
+    # Without an adapter it is no name at all, and no link of a page can be made.
+    known = request_ctx.url_adapter is not None
+    if not known or ((access.anybody or access.url) and not is_loopback(host)):
         raise MisdirectedRequest(f"{request.host} is no name of this console")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flask import Blueprint, Flask, Response, g, redirect, render_template, request, url_for
+from flask.globals import request_ctx
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException
@@ -110,12 +111,9 @@ def _add_frame(app: Flask, context: ConsoleContext, pages: Sequence[Page]) -> No
 
 
 def _add_errors(app: Flask) -> None:
-    def page(error: _Error) -> tuple[str, int]:
-        return render_template("error.html", error=error), error.status
-
     @app.errorhandler(ActRefused)
     def refused(error: ActRefused) -> tuple[str, int]:
-        return page(_Error(error.status, "That was not done", error.messages))
+        return _error_page(_Error(error.status, "That was not done", error.messages))
 
     @app.errorhandler(CSRFError)
     def forged(error: CSRFError) -> tuple[str, int]:
@@ -123,17 +121,24 @@ def _add_errors(app: Flask) -> None:
         if app.config["SESSION_COOKIE_SECURE"] and not request.is_secure:
             # The likeliest reason, as the browser drops the cookie without a word.
             why.append("Signing in takes https, or a browser on this machine, at 127.0.0.1.")
-        return page(_Error(400, "That was not done", why))
+        return _error_page(_Error(400, "That was not done", why))
 
     @app.errorhandler(StoreUnavailable)
     def unavailable(error: StoreUnavailable) -> tuple[str, int]:
-        return page(_Error(503, "The database does not answer", [str(error)]))
+        return _error_page(_Error(503, "The database does not answer", [str(error)]))
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> tuple[str, int]:
-        return page(_Error(error.code or 500, error.name, [error.description or ""]))
+        return _error_page(_Error(error.code or 500, error.name, [error.description or ""]))
 
     @app.errorhandler(Exception)
     def failed(error: Exception) -> tuple[str, int]:
         log.error("console.failed", exc_info=error)
-        return page(_Error(500, "This page failed", ["The log of this process says why."]))
+        return _error_page(_Error(500, "This page failed", ["The log of this process says why."]))
+
+
+def _error_page(error: _Error) -> tuple[str, int]:
+    if request_ctx.url_adapter is None:
+        # The Host is no name at all: no link of a page can be made.
+        return error.title, error.status
+    return render_template("error.html", error=error), error.status

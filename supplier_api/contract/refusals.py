@@ -105,6 +105,14 @@ def _invalid(
     return Refusal(ErrorAnswer.INVALID, text, source, operations)
 
 
+def _not_found(text: str, operations: frozenset[str]) -> Refusal:
+    return Refusal(ErrorAnswer.NOT_FOUND, text, "Response 404", operations)
+
+
+def _conflict(text: str, operations: frozenset[str]) -> Refusal:
+    return Refusal(ErrorAnswer.CONFLICT, text, "Response 409", operations)
+
+
 # Paths, methods, access.
 UNKNOWN_PATH = Refusal(
     ErrorAnswer.NOT_FOUND,
@@ -255,20 +263,15 @@ ANSWER_NOT_KEPT = _invalid(
 )
 
 # Events and incidents of the back office.
-UNKNOWN_REFERENCE = Refusal(
-    ErrorAnswer.NOT_FOUND,
-    "reference: no such problem",
-    "Response 404",
-    frozenset({EVENT, SHOW_PROBLEM, SNAPSHOT}),
+UNKNOWN_REFERENCE = _not_found(
+    "reference: no such problem", frozenset({EVENT, SHOW_PROBLEM, SNAPSHOT})
 )
 AMBIGUOUS_REFERENCE = _invalid(
     "reference: stands for {count} problems; expected our own reference: {references}",
     operations=frozenset({EVENT}),
 )
-SEVERAL_PROBLEMS = Refusal(
-    ErrorAnswer.CONFLICT,
+SEVERAL_PROBLEMS = _conflict(
     "reference: {count} problems are called that; expected our own reference: {references}",
-    "Response 409",
     frozenset({SHOW_PROBLEM, SNAPSHOT}),
 )
 SNAPSHOT_OF_NOTHING = _invalid(
@@ -283,17 +286,12 @@ SNAPSHOT_OF_ANOTHER = _invalid(
     "ticket: is that of another problem; expected one of this problem",
     operations=frozenset({SNAPSHOT}),
 )
-SNAPSHOT_WAITS = Refusal(
-    ErrorAnswer.CONFLICT,
+SNAPSHOT_WAITS = _conflict(
     "version: an order about the problem is under way; expected the ticket again when that is done",
-    "Response 409",
     frozenset({SNAPSHOT}),
 )
-SNAPSHOT_APART = Refusal(
-    ErrorAnswer.CONFLICT,
-    "state: cannot be followed, and the ticket is apart: {reason}",
-    "Response 409",
-    frozenset({SNAPSHOT}),
+SNAPSHOT_APART = _conflict(
+    "state: cannot be followed, and the ticket is apart: {reason}", frozenset({SNAPSHOT})
 )
 PROBLEM_CHANGED = Refusal(
     ErrorAnswer.PRECONDITION,
@@ -310,11 +308,8 @@ EVENT_ID_USED = _invalid(
 EVENT_INCOMPLETE = _invalid(
     "{path}: missing; {event} must carry it", "Request fields", frozenset({EVENT})
 )
-EVENT_IMPOSSIBLE = Refusal(
-    ErrorAnswer.CONFLICT,
-    "{event} is not possible while the problem is {state}",
-    "Response 409",
-    frozenset({EVENT}),
+EVENT_IMPOSSIBLE = _conflict(
+    "{event} is not possible while the problem is {state}", frozenset({EVENT})
 )
 INCIDENT_OF_NOTHING = _invalid(
     "services: expected a service, a problem in problems, or a scope in scopes",
@@ -333,14 +328,10 @@ INCIDENT_OF_INVENTORY = _invalid(
     "id: {id} is an incident of the inventory; expected a new id",
     operations=frozenset({DECLARE_INCIDENT}),
 )
-UNKNOWN_INCIDENT = Refusal(
-    ErrorAnswer.NOT_FOUND, "id: no such incident", "Response 404", frozenset({END_INCIDENT})
-)
+UNKNOWN_INCIDENT = _not_found("id: no such incident", frozenset({END_INCIDENT}))
 
 # Webhooks of the back office.
-UNKNOWN_HOOK = Refusal(
-    ErrorAnswer.NOT_FOUND, "name: no such hook", "Response 404", frozenset({HOOK})
-)
+UNKNOWN_HOOK = _not_found("name: no such hook", frozenset({HOOK}))
 HOOK_TOO_LARGE = Refusal(
     ErrorAnswer.TOO_LARGE,
     "body: expected at most {limit} bytes of a webhook",
@@ -355,27 +346,15 @@ NOT_FETCHED = Refusal(
     "docs/back-office.md, Pull mode",
     frozenset({LEASE_ORDERS, ANSWER_ORDER}),
 )
-UNKNOWN_ORDER = Refusal(
-    ErrorAnswer.NOT_FOUND, "orderId: no such work order", "Response 404", frozenset({ANSWER_ORDER})
-)
-ORDER_GIVEN_OUT = Refusal(
-    ErrorAnswer.CONFLICT,
+UNKNOWN_ORDER = _not_found("orderId: no such work order", frozenset({ANSWER_ORDER}))
+ORDER_GIVEN_OUT = _conflict(
     "claim: {claim} is over, the order was given out again; expected the number that came with it",
-    "Response 409",
     frozenset({ANSWER_ORDER}),
 )
-ORDER_NOT_GIVEN_OUT = Refusal(
-    ErrorAnswer.CONFLICT,
-    "orderId: this order waits for one of its problem before it",
-    "Response 409",
-    frozenset({ANSWER_ORDER}),
+ORDER_NOT_GIVEN_OUT = _conflict(
+    "orderId: this order waits for one of its problem before it", frozenset({ANSWER_ORDER})
 )
-ORDER_SETTLED = Refusal(
-    ErrorAnswer.CONFLICT,
-    "orderId: this order is {state} already",
-    "Response 409",
-    frozenset({ANSWER_ORDER}),
-)
+ORDER_SETTLED = _conflict("orderId: this order is {state} already", frozenset({ANSWER_ORDER}))
 
 # Nothing is wrong with the request.
 FAULT = Refusal(

@@ -251,6 +251,12 @@ def test_on_loopback_no_other_name_is_ours(client: FlaskClient) -> None:
     assert client.get("/console/", base_url="http://evil.example").status_code == 421
 
 
+@pytest.mark.parametrize("more_settings", [{}, BEYOND], ids=["loopback", "beyond"])
+def test_what_is_no_name_at_all_is_refused(client: FlaskClient) -> None:
+    # A label has at most 63 characters (RFC 1035).
+    assert client.get("/console/", headers={"Host": "a" * 64}).status_code == 421
+
+
 def test_production_has_no_console_until_it_is_configured(settings: Settings) -> None:
     production = settings.model_copy(update={"profile": "production"})
     doors = {door for listener in listeners(production) for door in listener.doors}
