@@ -9,7 +9,7 @@ import click
 from supplier_api.app.services import changing, reading
 from supplier_api.cli import example
 from supplier_api.cli.errors import CommandRefused
-from supplier_api.cli.options import instant, operator, with_json, with_reason
+from supplier_api.cli.options import instant, operator, some_words, with_json, with_reason
 from supplier_api.cli.output import print_json
 from supplier_api.clock import SystemMachineClock
 from supplier_api.db import Store, migrate
@@ -114,7 +114,9 @@ def backup(file: Path) -> None:
 
 @db.command(epilog=example("supplier-api db restore /backup/supplier.db"))
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--reason", default="restored", help="Why; recorded with who did it.")
+@click.option(
+    "--reason", default="restored", callback=some_words, help="Why; recorded with who did it."
+)
 def restore(file: Path, reason: str) -> None:
     """Put the copy FILE back in place of the database.
 

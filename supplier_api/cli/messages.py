@@ -11,7 +11,7 @@ import click
 
 from supplier_api.app.services import changing, reading
 from supplier_api.cli.errors import CommandRefused
-from supplier_api.cli.options import WholeNumber, operator
+from supplier_api.cli.options import WholeNumber, operator, some_words
 from supplier_api.cli.output import print_either, print_json, print_rows
 from supplier_api.contract import MessageError
 from supplier_api.db import UnitOfWork
@@ -55,7 +55,11 @@ def replay_options(command: Command) -> Command:
     options: tuple[Decorator, ...] = (
         click.option("--dry-run", is_flag=True, help="Only tell what would be done."),
         *_window("made"),
-        click.option("--reason", help="Why; recorded with who did it. Not needed for --dry-run."),
+        click.option(
+            "--reason",
+            callback=some_words,
+            help="Why; recorded with who did it. Not needed for --dry-run.",
+        ),
         click.argument("name", required=False),
     )
     return reduce(lambda made, option: option(made), options, command)
@@ -164,10 +168,8 @@ def skip_message(destination: str, name: str, reason: str) -> None:
 
 
 def given_by(reason: str) -> Operator:
-    """Return who gives the command and why; a blank reason is wrong use."""
-    if not reason.strip():
-        raise click.BadParameter("expected some words", param_hint="--reason")
-    return Operator(operator(), reason.strip())
+    """Return who gives the command and why."""
+    return Operator(operator(), reason)
 
 
 def print_result(result: Result) -> None:

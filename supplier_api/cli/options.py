@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from supplier_api.clock import age_given, instant_given
+from supplier_api.contract.limits import ID_MAX
 
 OPERATOR = "SUPPLIER_API_OPERATOR"
 LONGEST = 100  # of an operator's name, as the column has it
@@ -17,9 +18,20 @@ F = TypeVar("F", bound=Callable[..., Any])
 with_json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 
 
+def some_words(_ctx: click.Context, _param: click.Parameter, reason: str | None) -> str | None:
+    """Return the reason that an option has without blanks around it; a blank one is wrong use."""
+    if reason is None:
+        return None
+    if not reason.strip():
+        raise click.BadParameter("expected some words")
+    return reason.strip()
+
+
 def with_reason(command: F) -> F:
     """Give a command the option --reason, which must say why it is given."""
-    option = click.option("--reason", required=True, help="Why; recorded with who did it.")
+    option = click.option(
+        "--reason", required=True, callback=some_words, help="Why; recorded with who did it."
+    )
     return option(command)
 
 
@@ -35,7 +47,7 @@ def operator() -> str:
 
 
 class WholeNumber(click.ParamType[int]):
-    """A whole number that is not below `least`."""
+    """A whole number that is not below `least`, and that the database can hold."""
 
     name = "number"
 
@@ -44,13 +56,14 @@ class WholeNumber(click.ParamType[int]):
         self._least = least
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the number; what is none, or too small, is wrong use."""
+        """Return the number; what is none, too small or too large is wrong use."""
         try:
             number = int(value)
         except ValueError:
             number = self._least - 1
-        if number < self._least:
-            self.fail(f"expected a whole number from {self._least}, not {value}", param, ctx)
+        if not self._least <= number <= ID_MAX:
+            expected = f"expected a whole number from {self._least} to {ID_MAX}"
+            self.fail(f"{expected}, not {value}", param, ctx)
         return number
 
 

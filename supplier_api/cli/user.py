@@ -14,7 +14,7 @@ from supplier_api.auth.accounts import AccountRefused, Accounts, By, ConsoleUser
 from supplier_api.cli import example
 from supplier_api.cli.errors import CommandRefused
 from supplier_api.cli.messages import given_by
-from supplier_api.cli.options import with_json, with_reason
+from supplier_api.cli.options import some_words, with_json, with_reason
 from supplier_api.cli.output import counted, print_json, print_rows
 from supplier_api.clock import to_wire
 from supplier_api.problems.services import Services
@@ -120,14 +120,16 @@ def enable(name: str, reason: str) -> None:
     )
 )
 @click.option("--end", metavar="NAME", help="End all sessions of this user.")
-@click.option("--reason", help="Why they are ended; recorded with who did it.")
+@click.option("--reason", callback=some_words, help="Why they are ended; recorded with who did it.")
 @with_json
 def sessions(end: str | None, reason: str | None, as_json: bool) -> None:
     """List who is signed in, since when, last seen when, and where; or end a user's sessions."""
     if end is not None:
         if as_json:
             raise click.UsageError("--json goes with the list, not with --end")
-        by = _by(reason or "")
+        if reason is None:
+            raise click.MissingParameter(param_hint="--reason", param_type="option")
+        by = _by(reason)
         with _changing() as accounts:
             ended = accounts.end_all(end, by)
         click.echo(f"{end}: {counted(ended, 'session')} ended")

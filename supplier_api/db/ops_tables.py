@@ -15,7 +15,7 @@ from sqlalchemy import (
     text,
 )
 
-from supplier_api.db.types import InstantColumn, RowId, metadata
+from supplier_api.db.types import InstantColumn, RowId, metadata, partial_index
 
 # Times in which messages are not sent and do not grow old: current ones and past ones. All
 # instants are machine time.
@@ -41,12 +41,11 @@ pause = Table(
     Column("probe_lane", BigInteger),
     Column("probe_owner", String(100)),
     Column("probe_until", InstantColumn),
-    Index(
+    partial_index(
         "ix_pause_open_breaker",
         "destination",
         unique=True,
-        sqlite_where=text("cause = 'breaker' AND until IS NULL"),
-        postgresql_where=text("cause = 'breaker' AND until IS NULL"),
+        where="cause = 'breaker' AND until IS NULL",
     ),
     Index("ix_pause_until", "until"),
 )
@@ -123,18 +122,8 @@ work_item = Table(
     # Who has taken it, and when (machine time); empty while nobody has.
     Column("who", String(100)),
     Column("taken", InstantColumn),
-    Index(
-        "ix_work_item_order",
-        "created",
-        sqlite_where=text("message IS NOT NULL"),
-        postgresql_where=text("message IS NOT NULL"),
-    ),
-    Index(
-        "ix_work_item_who",
-        "who",
-        sqlite_where=text("who IS NOT NULL"),
-        postgresql_where=text("who IS NOT NULL"),
-    ),
+    partial_index("ix_work_item_order", "created", where="message IS NOT NULL"),
+    partial_index("ix_work_item_who", "who", where="who IS NOT NULL"),
 )
 
 # The actions of operators: who, what and why.

@@ -17,6 +17,8 @@ from supplier_api.db.errors import SQLITE, StoreBusy, StoreUnavailable, damaged
 from supplier_api.files import SQLITE_PARTS, keep_private, make_private
 
 LOCK_WAIT = 1.0  # seconds
+# Errors of SQLite that are the copy's: the source is only read.
+OF_WRITING = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE}
 IN_USE = "other processes work on {file}: stop all that use it first"
 
 
@@ -26,7 +28,7 @@ def copied(source: Path, target: Path) -> Iterator[Path]:
 
     The block may still write into the copy. The copy is a consistent snapshot, and writers are not
     blocked. It is one file, readable by its owner alone. Raises FileExistsError, and
-    StoreUnavailable for a source that is locked or damaged.
+    StoreUnavailable for a source that is locked or damaged, and without room for the copy.
     """
     if target.exists():
         raise FileExistsError(errno.EEXIST, "is there already", str(target))
@@ -34,7 +36,11 @@ def copied(source: Path, target: Path) -> Iterator[Path]:
     _remove(partial)
     make_private(partial)
     try:
-        with _store_errors(source), closing(_open(source)) as live, closing(_open(partial)) as copy:
+        with (
+            _store_errors(source, target),
+            closing(_open(source)) as live,
+            closing(_open(partial)) as copy,
+        ):
             live.backup(copy)
         yield partial
         with _store_errors(partial), closing(_open(partial)) as copy:
@@ -98,8 +104,12 @@ def _overwrite(backup: Path, target: Path, kept: Path) -> bool:
         # This moves the content of the -wal into the main file and removes it: now it is one file.
         live.execute("PRAGMA journal_mode=DELETE")
         make_private(kept)
-        with closing(_open(kept)) as old:
-            live.backup(old)
+        try:
+            with closing(_open(kept)) as old:
+                live.backup(old)
+        except sqlite3.Error:
+            _remove(kept)
+            raise
         _sync(kept)
         with closing(_open(backup)) as new:
             new.backup(live)
@@ -167,11 +177,13 @@ def _check(found: sqlite3.Connection, file: Path) -> None:
 
 
 @contextmanager
-def _store_errors(file: Path) -> Iterator[None]:
+def _store_errors(file: Path, written: Path | None = None) -> Iterator[None]:
+    """Raise StoreUnavailable for an error, which names `file`, or what was `written` from it."""
     try:
         yield
     except sqlite3.Error as error:
-        raise StoreUnavailable(f"{file}: {damaged(error) or error}") from error
+        ours = written and getattr(error, "sqlite_errorcode", None) in OF_WRITING
+        raise StoreUnavailable(f"{written if ours else file}: {damaged(error) or error}") from error
 
 
 def _sync(file: Path) -> None:

@@ -17,7 +17,6 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
-    text,
 )
 
 from supplier_api.db.account_tables import (
@@ -44,7 +43,7 @@ from supplier_api.db.sandbox_tables import (
     tenant_setting,
 )
 from supplier_api.db.ticket_tables import inbox, poll_cursor, ticket, ticket_apart
-from supplier_api.db.types import InstantColumn, RowId, metadata
+from supplier_api.db.types import InstantColumn, RowId, metadata, partial_index
 
 __all__ = [
     "back_office_event",
@@ -132,61 +131,37 @@ service_problem = Table(
     Index("ix_service_problem_back_office_id", "back_office_id"),
     Index("ix_service_problem_incident", "incident"),
     Index("ix_service_problem_conversation_id", "conversation_id"),
-    Index(
-        "ix_service_problem_undecided",
-        "created",
-        sqlite_where=text("base = 'UNDECIDED'"),
-        postgresql_where=text("base = 'UNDECIDED'"),
-    ),
+    partial_index("ix_service_problem_undecided", "created", where="base = 'UNDECIDED'"),
     # Problems that operators have to handle: few at any time.
-    Index(
-        "ix_service_problem_doubtful",
-        "created",
-        sqlite_where=text("doubtful"),
-        postgresql_where=text("doubtful"),
-    ),
-    Index(
-        "ix_service_problem_untold",
-        "updated",
-        sqlite_where=text("back_office_untold"),
-        postgresql_where=text("back_office_untold"),
-    ),
+    partial_index("ix_service_problem_doubtful", "created", where="doubtful"),
+    partial_index("ix_service_problem_untold", "updated", where="back_office_untold"),
     # Those that are worked on, the longest without a change first.
-    Index(
-        "ix_service_problem_open",
-        "updated",
-        sqlite_where=text("base IN ('ACKNOWLEDGED', 'IN_PROGRESS')"),
-        postgresql_where=text("base IN ('ACKNOWLEDGED', 'IN_PROGRESS')"),
+    partial_index(
+        "ix_service_problem_open", "updated", where="base IN ('ACKNOWLEDGED', 'IN_PROGRESS')"
     ),
     # The problems that retention reads, the longest over first.
-    Index(
-        "ix_service_problem_over",
-        "updated",
-        sqlite_where=text("base IN ('REJECTED', 'CANCELLED', 'COMPLETED')"),
-        postgresql_where=text("base IN ('REJECTED', 'CANCELLED', 'COMPLETED')"),
+    partial_index(
+        "ix_service_problem_over", "updated", where="base IN ('REJECTED', 'CANCELLED', 'COMPLETED')"
     ),
     # All others, in the order of their changes.
-    Index(
+    partial_index(
         "ix_service_problem_current",
         "updated",
-        sqlite_where=text("base NOT IN ('REJECTED', 'CANCELLED', 'COMPLETED')"),
-        postgresql_where=text("base NOT IN ('REJECTED', 'CANCELLED', 'COMPLETED')"),
+        where="base NOT IN ('REJECTED', 'CANCELLED', 'COMPLETED')",
     ),
     # The same by their state, to count them.
-    Index(
+    partial_index(
         "ix_service_problem_state",
         "base",
         "waiting",
         "asked",
-        sqlite_where=text("base NOT IN ('REJECTED', 'CANCELLED', 'COMPLETED')"),
-        postgresql_where=text("base NOT IN ('REJECTED', 'CANCELLED', 'COMPLETED')"),
+        where="base NOT IN ('REJECTED', 'CANCELLED', 'COMPLETED')",
     ),
     # Of those that are over, those whose messages and answers are not thinned yet.
-    Index(
+    partial_index(
         "ix_service_problem_whole",
         "updated",
-        sqlite_where=text("base IN ('REJECTED', 'CANCELLED', 'COMPLETED') AND thinned IS NULL"),
-        postgresql_where=text("base IN ('REJECTED', 'CANCELLED', 'COMPLETED') AND thinned IS NULL"),
+        where="base IN ('REJECTED', 'CANCELLED', 'COMPLETED') AND thinned IS NULL",
     ),
 )
 
@@ -206,12 +181,7 @@ change_request = Table(
     Column("created", InstantColumn, nullable=False),
     Column("decided", InstantColumn),
     UniqueConstraint("tenant", "kind", "gateway_id"),
-    Index(
-        "ix_change_request_pending",
-        "created",
-        sqlite_where=text("status = 'PENDING'"),
-        postgresql_where=text("status = 'PENDING'"),
-    ),
+    partial_index("ix_change_request_pending", "created", where="status = 'PENDING'"),
 )
 
 resolution = Table(
@@ -266,26 +236,11 @@ decision = Table(
     # When retention removed bodies, trace and facts; key, fingerprint, code and reference stay.
     Column("thinned", InstantColumn),
     UniqueConstraint("tenant", "operation", "key"),
-    Index(
-        "ix_decision_answered_late",
-        "answered_late",
-        sqlite_where=text("answered_late IS NOT NULL"),
-        postgresql_where=text("answered_late IS NOT NULL"),
-    ),
+    partial_index("ix_decision_answered_late", "answered_late", where="answered_late IS NOT NULL"),
     # Requests that led to no problem: retention removes them by their age. Those that are being
     # answered have no status yet.
-    Index(
-        "ix_decision_refused",
-        "created",
-        sqlite_where=text(_REFUSED),
-        postgresql_where=text(_REFUSED),
-    ),
-    Index(
-        "ix_decision_refused_whole",
-        "created",
-        sqlite_where=text(f"{_REFUSED} AND thinned IS NULL"),
-        postgresql_where=text(f"{_REFUSED} AND thinned IS NULL"),
-    ),
+    partial_index("ix_decision_refused", "created", where=_REFUSED),
+    partial_index("ix_decision_refused_whole", "created", where=f"{_REFUSED} AND thinned IS NULL"),
 )
 
 # The ordered stream of messages of one problem to one destination; the unit that a worker claims.
@@ -306,19 +261,10 @@ lane = Table(
     Column("claim_no", Integer, nullable=False),
     Column("parked", Boolean, nullable=False),
     UniqueConstraint("problem_id", "destination"),
-    Index(
-        "ix_lane_due",
-        "destination",
-        "due_at",
-        sqlite_where=text("due_at IS NOT NULL AND NOT parked"),
-        postgresql_where=text("due_at IS NOT NULL AND NOT parked"),
+    partial_index(
+        "ix_lane_due", "destination", "due_at", where="due_at IS NOT NULL AND NOT parked"
     ),
-    Index(
-        "ix_lane_parked",
-        "destination",
-        sqlite_where=text("parked"),
-        postgresql_where=text("parked"),
-    ),
+    partial_index("ix_lane_parked", "destination", where="parked"),
 )
 
 message = Table(
@@ -358,20 +304,8 @@ message = Table(
     Column("created", InstantColumn, nullable=False),
     Column("settled", InstantColumn),
     UniqueConstraint("lane_id", "number"),
-    Index(
-        "ix_message_queued",
-        "lane_id",
-        "number",
-        sqlite_where=text("state = 'queued'"),
-        postgresql_where=text("state = 'queued'"),
-    ),
-    Index(
-        "ix_message_dead",
-        "lane_id",
-        "number",
-        sqlite_where=text("state IN ('refused', 'expired')"),
-        postgresql_where=text("state IN ('refused', 'expired')"),
-    ),
+    partial_index("ix_message_queued", "lane_id", "number", where="state = 'queued'"),
+    partial_index("ix_message_dead", "lane_id", "number", where="state IN ('refused', 'expired')"),
 )
 
 # Timers, due at a business time. `subject` names what the timer was set for.
@@ -387,12 +321,7 @@ timer = Table(
     Column("due_at", InstantColumn, nullable=False),
     Index("ix_timer_due", "due_at"),
     # Without deferred decisions: they may be many, and overdue for long.
-    Index(
-        "ix_timer_no_decision",
-        "due_at",
-        sqlite_where=text("kind <> 'decide'"),
-        postgresql_where=text("kind <> 'decide'"),
-    ),
+    partial_index("ix_timer_no_decision", "due_at", where="kind <> 'decide'"),
 )
 
 # Back-office events with our answers: the same event id gets the same answer.

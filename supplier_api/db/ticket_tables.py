@@ -15,7 +15,7 @@ from sqlalchemy import (
     text,
 )
 
-from supplier_api.db.types import InstantColumn, RowId, metadata
+from supplier_api.db.types import InstantColumn, RowId, metadata, partial_index
 
 # Which problem or change a ticket of an adapter's system belongs to; made with the first snapshot.
 ticket = Table(
@@ -54,12 +54,7 @@ ticket_apart = Table(
     Column("updated", InstantColumn, nullable=False),
     Column("told", InstantColumn),
     UniqueConstraint("adapter", "ticket"),
-    Index(
-        "ix_ticket_apart_untold",
-        "updated",
-        sqlite_where=text("told IS NULL"),
-        postgresql_where=text("told IS NULL"),
-    ),
+    partial_index("ix_ticket_apart_untold", "updated", where="told IS NULL"),
 )
 
 # Webhooks as they came in, until the worker has applied them, and for a while after.
@@ -82,18 +77,8 @@ inbox = Table(
     Column("due_at", InstantColumn),
     Column("settled", InstantColumn),
     UniqueConstraint("hook", "key"),
-    Index(
-        "ix_inbox_due",
-        "due_at",
-        sqlite_where=text("due_at IS NOT NULL"),
-        postgresql_where=text("due_at IS NOT NULL"),
-    ),
-    Index(
-        "ix_inbox_failed",
-        "id",
-        sqlite_where=text("inbox.state = 'failed'"),
-        postgresql_where=text("inbox.state = 'failed'"),
-    ),
+    partial_index("ix_inbox_due", "due_at", where="due_at IS NOT NULL"),
+    partial_index("ix_inbox_failed", "id", where="inbox.state = 'failed'"),
     Index("ix_inbox_received", "received"),
 )
 

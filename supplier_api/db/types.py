@@ -1,4 +1,4 @@
-"""The metadata of all tables, and column types that mean the same on SQLite and PostgreSQL."""
+"""The metadata of all tables; column types and indexes that mean the same on both engines."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import ARRAY, BigInteger, DateTime, Dialect, Integer, MetaData, Text
+from sqlalchemy import ARRAY, BigInteger, DateTime, Dialect, Index, Integer, MetaData, Text, text
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 # How the constraints of all tables are named.
@@ -20,6 +20,12 @@ metadata = MetaData(
 )
 # SQLite numbers rows by itself only in a column of the type INTEGER.
 RowId = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def partial_index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """Return an index of the rows that `where`, in SQL, is true of."""
+    condition = text(where)
+    return Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
 
 
 NAIVE = "an instant must be aware"

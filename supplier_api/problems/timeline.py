@@ -44,7 +44,7 @@ def timeline(
         for event in BackOfficeEventRepository(uow).of(problem.id)
     ]
     entries += sent
-    anchors = list(zip((row["created"] for row in messages), sent, strict=True))
+    anchors = [(row["created"], _issued(row, row["original"] or row["body"])) for row in messages]
     entries += [
         {"at": _in_business_time(each.at, anchors), **_action(each, people=people)}
         for each in actions
@@ -104,14 +104,12 @@ def _event(event: RecordedEvent, by: Action | None, *, people: bool) -> dict[str
 def _message(row: Mapping[str, Any]) -> dict[str, Any]:
     body: Mapping[str, Any] = orjson.loads(row["body"])
     entry = {"what": "kci" if row["kind"] in KCIS else "order"}
-    # Retention empties the body of an old message.
-    at = body.get("issued") or body.get("issuedOn") or to_wire(row["created"])
     if "reasonCode" in body:
         entry["status"] = body["serviceProblem"]["status"]
         if "problemCode" in body:
             entry["problemCode"] = body["problemCode"]
     return {
-        "at": at,
+        "at": _issued(row, row["body"]),
         **entry,
         "number": row["number"],
         "kind": row["kind"],
@@ -123,6 +121,13 @@ def _message(row: Mapping[str, Any]) -> dict[str, Any]:
         "settled": maybe(row["settled"]),
         "attempts": shown_log(row["log"]),
     }
+
+
+def _issued(row: Mapping[str, Any], body: str) -> str:
+    """Return when a message says that it was issued, in this body of it."""
+    said: Mapping[str, Any] = orjson.loads(body)
+    # Retention empties the body of an old message.
+    return said.get("issued") or said.get("issuedOn") or to_wire(row["created"])
 
 
 def _is_event(action: Action) -> bool:
@@ -143,16 +148,17 @@ def _who(action: Action) -> dict[str, Any]:
     return {"who": action.who, "reason": action.reason}
 
 
-def _in_business_time(at: datetime, anchors: Sequence[tuple[datetime, Mapping[str, Any]]]) -> str:
-    """Return an instant of machine time in the business time of the message that came before it.
+def _in_business_time(at: datetime, anchors: Sequence[tuple[datetime, str]]) -> str:
+    """Return an instant of machine time in the business time of the message made before it.
 
-    A sandbox may have moved that: an action then stands in its place all the same.
+    A sandbox may have moved that: an action then stands in its place all the same. `anchors` are
+    when each message was made, in both.
     """
     before = [pair for pair in anchors if pair[0] <= at]
     if not before:
         return to_wire(at)
-    created, message = before[-1]
-    return to_wire(from_wire(message["at"]) + (at - created))
+    created, issued = before[-1]
+    return to_wire(from_wire(issued) + (at - created))
 
 
 def states(entries: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:

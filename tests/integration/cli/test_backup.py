@@ -2,13 +2,14 @@
 
 import json
 import os
+import resource
 import shlex
 import shutil
 import sqlite3
 import subprocess
 import threading
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -202,6 +203,33 @@ def test_a_copy_is_of_its_owner_alone_and_made_once(run: Run, tmp_path: Path) ->
     assert not list(tmp_path.glob("*.partial*"))
     with closing(sqlite3.connect(copy)) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+
+
+@contextmanager
+def little_room() -> Iterator[None]:
+    """Let no file grow beyond 100 kB."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@on_sqlite
+def test_a_copy_without_room_is_the_one_that_is_named(run: Run, file: Path, tmp_path: Path) -> None:
+    copy, full = tmp_path / "copy.db", tmp_path / "full.db"
+    assert run("db", "backup", str(copy)).exit_code == 0
+    was = sorted(tmp_path.iterdir())
+    with little_room():
+        refused = run("db", "backup", str(full))
+    assert (refused.exit_code, refused.stderr) == (1, f"Error: {full}: disk I/O error\n")
+    with little_room():
+        refused = run("db", "restore", str(copy))
+    assert (refused.exit_code, refused.stderr) == (1, f"Error: {file}: disk I/O error\n")
+    # Nor is half a copy left.
+    assert sorted(tmp_path.iterdir()) == was
+    assert run("db", "restore", str(copy)).exit_code == 0
 
 
 @on_sqlite

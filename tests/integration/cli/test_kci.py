@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from supplier_api.cli import main
+from supplier_api.contract.limits import ID_MAX
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
 from supplier_api.delivery.model import Meaning, Reply
 from supplier_api.problems.model import ServiceProblem
@@ -199,7 +200,9 @@ def test_what_is_no_number_is_refused_in_words(command: Command, words: list[str
     for wrong in ("abc", "0", "1.5"):
         result = command(*words, "--limit", wrong)
         assert result.exit_code == 2
-        assert f"'--limit': expected a whole number from 1, not {wrong}" in result.stderr
+        assert (
+            f"'--limit': expected a whole number from 1 to {ID_MAX}, not {wrong}" in result.stderr
+        )
     result = command("doctor", "--seconds", "soon")
     assert "'--seconds': expected seconds, as in 20 or 0.5, not soon" in result.stderr
 

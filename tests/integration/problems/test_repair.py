@@ -7,12 +7,14 @@ import pytest
 from sqlalchemy import update
 
 from supplier_api import contract
+from supplier_api.clock import to_wire
 from supplier_api.db import UnitOfWork, tables
 from supplier_api.delivery.message_actions import NotPossible
 from supplier_api.delivery.message_queries import NoSuchMessage
 from supplier_api.delivery.time_window import TimeWindow
 from supplier_api.outbox.messages import MessageRepository
 from supplier_api.outbox.model import NO_BODY, Fenced, MessageState
+from supplier_api.problems import view
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY
 from tests.integration.problems.delivery_bench import BUSY, BY, LOST, REFUSAL, REFUSED, Bench, bench
 from tests.integration.problems.rig import LEASE, Rig
@@ -402,6 +404,18 @@ def test_a_skipped_kci_is_told_as_withdrawn_under_its_number(desk: Bench) -> Non
     # In order, each dated between its neighbours.
     assert [kci["sequenceNumber"] for kci in desk.rig.kcis()] == [1, 2, 3]
     assert [action.action for action in desk.actions()] == ["kci skip"]
+
+
+def test_what_operators_did_stands_at_its_time_though_a_kci_was_dated_anew(desk: Bench) -> None:
+    desk.rig.create()
+    desk.rig.say("start")
+    desk.refused(1)
+    desk.rig.machine.advance(3600)
+    desk.skip(1)
+    done = to_wire(desk.rig.machine.now())
+    problem = desk.rig.problem()
+    seen = desk.rig.store.read(lambda uow: view.show(uow, problem))
+    assert [each["at"] for each in seen["timeline"] if each["what"] == "action"] == [done]
 
 
 def test_the_last_kci_of_a_problem_is_withdrawn_with_todays_date(desk: Bench) -> None:

@@ -1,11 +1,14 @@
-"""Times as people give them to commands."""
+"""Times, numbers and reasons as people give them to commands."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import click
 import pytest
 
-from supplier_api.cli.options import age, instant
+from supplier_api.cli import main
+from supplier_api.cli.options import WholeNumber, age, instant
+from supplier_api.contract.limits import ID_MAX
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
@@ -35,3 +38,44 @@ def test_what_is_no_time_is_told_with_the_option(text: str) -> None:
             read()
         assert told.value.param_hint == "--since"
         assert "expected" in told.value.message
+
+
+def options(command: click.Command, *path: str) -> Iterator[tuple[str, click.Parameter]]:
+    """Yield each option and argument of a command and of those below it, with the path to it."""
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below is not None
+            yield from options(below, *path, name)
+    yield from ((f"{' '.join(path)} {param.name}", param) for param in command.params)
+
+
+ALL = dict(options(main))
+
+
+# An event may have a reason; a cancellation's is a code.
+REASONS = {name for name in ALL if name.endswith(" reason")} - {
+    "problem event reason",
+    "sandbox cancel reason",
+}
+
+
+@pytest.mark.parametrize("name", sorted(REASONS))
+@pytest.mark.parametrize("blank", ["", " "])
+def test_a_reason_that_is_recorded_says_something(name: str, blank: str) -> None:
+    with pytest.raises(click.BadParameter, match="expected some words"):
+        ALL[name].process_value(click.Context(main), blank)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "x", "", str(ID_MAX + 1), "9" * 5000])
+def test_what_is_no_number_of_a_row_is_wrong_use(text: str) -> None:
+    with pytest.raises(click.BadParameter, match=f"expected a whole number from 1 to {ID_MAX}"):
+        WholeNumber(1).convert(text, None, None)
+
+
+def test_no_number_is_taken_that_the_database_cannot_hold() -> None:
+    assert WholeNumber(1).convert(str(ID_MAX), None, None) == ID_MAX
+    assert [
+        name for name, param in ALL.items() if isinstance(param.type, click.types.IntParamType)
+    ] == []
