@@ -17,6 +17,7 @@ Exit code 0, or 1 with what was found. Needs `make compose-up`; takes about a mi
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import threading
@@ -51,6 +52,8 @@ def main(problems: int, rate: float, killed: tuple[str, ...], patience: float) -
         findings = _run(problems, rate, killed, patience)
     except requests.RequestException as error:
         raise click.ClickException(f"the sandbox gateway at {GATEWAY}: {error}") from None
+    except subprocess.CalledProcessError as error:  # docker has said why
+        raise click.ClickException(f"{shlex.join(error.cmd[1:])} failed; see above") from None
     if findings:
         raise click.ClickException("\n  ".join(["promises were broken:", *findings]))
 

@@ -16,12 +16,8 @@ from supplier_api.http.openapi import response
 from supplier_api.http.request_parsing import json_response
 from supplier_api.problems.timer_repository import ALL
 from supplier_api.sandbox.admin.parameters import OF_TENANT, WAIT, Switch, tenant_name
-from supplier_api.sandbox.admin.resource import (
-    NOT_SAID_WHOSE,
-    AdminBlueprint,
-    StrictSchema,
-    bench,
-)
+from supplier_api.sandbox.admin.parts import bench
+from supplier_api.sandbox.admin.resource import NOT_SAID_WHOSE, AdminBlueprint, StrictSchema
 from supplier_api.sandbox.json_schemas import flag, moment, object_of, text
 from supplier_api.sandbox.reset import reset
 from supplier_api.sandbox.virtual_clock import (

@@ -13,7 +13,8 @@ from supplier_api.http.openapi import response
 from supplier_api.http.request_parsing import empty, json_response
 from supplier_api.http_client.tokens import NoTokenError
 from supplier_api.sandbox.admin.parameters import WHOSE, Switch
-from supplier_api.sandbox.admin.resource import AdminBlueprint, StrictSchema, bench
+from supplier_api.sandbox.admin.parts import bench
+from supplier_api.sandbox.admin.resource import AdminBlueprint, StrictSchema
 from supplier_api.sandbox.json_schemas import flag, object_of, text
 from supplier_api.sandbox.tenant_settings import TenantSettingRepository
 from supplier_api.settings.secrets import MASK

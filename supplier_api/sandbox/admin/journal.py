@@ -17,7 +17,8 @@ from supplier_api.db import Store, UnitOfWork
 from supplier_api.http.openapi import Description, response
 from supplier_api.http.request_parsing import JSON, empty, json_response, whole_number
 from supplier_api.sandbox.admin.parameters import OF_TENANT, Moment, Switch, Wait, WholeNumber, Word
-from supplier_api.sandbox.admin.resource import NOT_SAID_WHOSE, AdminBlueprint, bench
+from supplier_api.sandbox.admin.parts import bench
+from supplier_api.sandbox.admin.resource import NOT_SAID_WHOSE, AdminBlueprint
 from supplier_api.sandbox.journal.entries import JournalDirection
 from supplier_api.sandbox.journal.explain import explain
 from supplier_api.sandbox.journal.export import har, ndjson

@@ -6,39 +6,27 @@ everything would be selected.
 """
 
 import re
-import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import wraps
-from threading import BoundedSemaphore
-from typing import Any, cast
+from typing import Any
 
-from flask import Response, current_app, request
+from flask import Response, request
 from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, missing
 from werkzeug.routing import BaseConverter
 
-from supplier_api.audit import Audit
-from supplier_api.auth import AccessTokens
-from supplier_api.contract import envelope, load, read_json
-from supplier_api.contract.codes import ErrorCode
+from supplier_api.contract import load, read_json
 from supplier_api.contract.loading import Fields, MessageSchema, make
 from supplier_api.contract.schemas import ERROR
 from supplier_api.http.openapi import BEARER, OAUTH2, Description, operation, response
-from supplier_api.http.request_parsing import Findings, check_query, json_response, read_body
-from supplier_api.problems.services import Services
-from supplier_api.sandbox.clock_sync import GatewayClockSync
-from supplier_api.sandbox.journal.recorder import Recorder
-from supplier_api.sandbox.virtual_clock import VirtualClock
-from supplier_api.settings import Settings
+from supplier_api.http.request_parsing import Findings, check_query, read_body
+from supplier_api.sandbox.admin.access import SCOPE, check_access
+from supplier_api.sandbox.admin.parts import bench
 
-EXTENSION = "admin"
+FLUSH = 2.0  # seconds for what was recorded to be stored
 # What would otherwise be everybody's by mistake.
 NOT_SAID_WHOSE = "tenant: expected a tenant, or for everybody ?all=true; not both"
-WAITING_MAX = 8
-POLL = 0.02  # seconds between two looks at the database
 PREFIX = "/admin"
-SCOPE = "admin"
 # On loopback no token is asked for.
 SECURITY: list[dict[str, list[str]]] = [{}, {OAUTH2: [SCOPE]}, {BEARER: []}]
 _IN_PATH = re.compile(r"<(?:\w+:)?(\w+)>")
@@ -55,60 +43,6 @@ BODY_ERRORS = {
 }
 
 AdminView = Callable[..., Response]
-
-
-@dataclass(frozen=True, slots=True)
-class AdminParts:
-    """All that the routes need."""
-
-    services: Services
-    settings: Settings
-    tokens: AccessTokens
-    audit: Audit
-    virtual_clock: VirtualClock
-    clock_sync: GatewayClockSync
-    recorder: Recorder
-    # Asks the token endpoint of a destination; raises http_client.grants.NoTokenError.
-    try_token: Callable[[Mapping[str, str]], object]
-    # Held by each request that is kept waiting on purpose, so that some threads are left for all
-    # others: at most half of them.
-    waiting: BoundedSemaphore = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Let as many requests wait as the settings have threads for."""
-        most = min(WAITING_MAX, max(1, self.settings.server.threads // 2))
-        object.__setattr__(self, "waiting", BoundedSemaphore(most))
-
-    def refuse(self, status: int, code: ErrorCode, *messages: str) -> Response:
-        """Return an error answer in the published envelope."""
-        uuid = str(self.services.id_source.uuid(""))
-        return json_response(envelope(code, messages, uuid), status)
-
-    def wait_until(self, is_so: Callable[[], bool], seconds: float) -> bool:
-        """Look again and again, for up to `seconds`; return whether it became so.
-
-        While as many wait as may, a further one is answered as if it did not want to wait.
-        """
-        if is_so():
-            return True
-        if not self.waiting.acquire(blocking=False):
-            return False
-        machine = self.services.machine
-        until, pause = machine.monotonic() + seconds, threading.Event()
-        try:
-            while not is_so():
-                left = until - machine.monotonic()
-                if left <= 0:
-                    return False
-                pause.wait(min(POLL, left))
-            return True
-        finally:
-            self.waiting.release()
-
-
-def bench() -> AdminParts:
-    """Return the parts of the application that answers the current request."""
-    return cast("AdminParts", current_app.extensions[EXTENSION])
 
 
 class RestConverter(BaseConverter):
@@ -139,6 +73,9 @@ class AdminBlueprint(Blueprint):
     def __init__(self, name: str, description: str) -> None:
         """Begin without a route."""
         super().__init__(f"admin-{name}", __name__, url_prefix=PREFIX, description=description)
+        self.record(lambda state: state.app.url_map.converters.update(rest=RestConverter))
+        self.before_request(check_access)
+        self.before_request(_write_journal)
 
     def call(
         self,
@@ -192,6 +129,11 @@ class AdminBlueprint(Blueprint):
             return view
 
         return declare
+
+
+def _write_journal() -> None:
+    """Let what a tester does come behind the calls that were made before."""
+    bench().recorder.flush(FLUSH)
 
 
 def _query(schema: Schema) -> dict[str, Any]:

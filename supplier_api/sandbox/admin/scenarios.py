@@ -13,7 +13,8 @@ from supplier_api.http.openapi import Description, response
 from supplier_api.http.request_parsing import empty, json_response
 from supplier_api.rules.model import Operation
 from supplier_api.sandbox.admin.parameters import WHOSE, Word
-from supplier_api.sandbox.admin.resource import AdminBlueprint, StrictSchema, bench
+from supplier_api.sandbox.admin.parts import bench
+from supplier_api.sandbox.admin.resource import AdminBlueprint, StrictSchema
 from supplier_api.sandbox.catalogue import WrongChoice
 from supplier_api.sandbox.json_schemas import array, object_of
 from supplier_api.sandbox.scenarios.choice import read_scenario

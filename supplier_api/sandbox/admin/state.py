@@ -16,7 +16,8 @@ from supplier_api.outbox.pauses import Pause, PauseCause
 from supplier_api.problems import view
 from supplier_api.sandbox.admin.clock import is_moving
 from supplier_api.sandbox.admin.parameters import OF_TENANT, WAIT
-from supplier_api.sandbox.admin.resource import AdminBlueprint, bench
+from supplier_api.sandbox.admin.parts import bench
+from supplier_api.sandbox.admin.resource import AdminBlueprint
 from supplier_api.sandbox.json_schemas import array, count, flag, moment, object_of, text
 from supplier_api.sandbox.pending_work import Outstanding
 

@@ -9,7 +9,7 @@ from flask import current_app
 from supplier_api.console.access import person
 from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
-from supplier_api.sandbox.admin.resource import AdminParts
+from supplier_api.sandbox.admin.parts import AdminParts
 from supplier_api.sandbox.console.tenant_side import TenantSide
 
 EXTENSION = "sandbox"

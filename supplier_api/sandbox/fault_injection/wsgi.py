@@ -33,7 +33,7 @@ from supplier_api.logging import get_logger
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.timer_repository import ALL
-from supplier_api.sandbox.admin.resource import AdminParts
+from supplier_api.sandbox.admin.parts import AdminParts
 from supplier_api.sandbox.fault_injection.active_faults import (
     ActiveFaults,
     InterceptedCall,

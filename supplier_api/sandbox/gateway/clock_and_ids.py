@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import Connection, select
 
 from supplier_api.clock import MachineClock, Scale, from_wire
-from supplier_api.db import Store, UnitOfWork
+from supplier_api.db import Store
 from supplier_api.ids import IdSource, SeededIdSource
 from supplier_api.sandbox.gateway.database import delete_values, keep_value, value, values
 from supplier_api.sandbox.gateway.model import Change, Numbered, Problem, StoredResolution
@@ -57,24 +57,18 @@ class MovableClock:
         """Put a tenant's clock, or with "" everybody else's, to a time: to stand there or run."""
         scale = Scale(stands_at=to) if stands else Scale(to - self._machine.now())
         with self._moving:
-            self._keep({**self._scales, tenant: scale})
+            self._database.write(
+                lambda uow: keep_value(uow.connection, f"{CLOCK}{tenant}", _written(scale))
+            )
+            self._scales = {**self._scales, tenant: scale}
 
     def forget(self, tenant: str) -> None:
         """Let a tenant's clock run as everybody else's does; with "" let all follow real time."""
         with self._moving:
-            others = {name: scale for name, scale in self._scales.items() if name != tenant}
-            self._keep({} if tenant == ALL else others)
-
-    def _keep(self, scales: Mapping[str, Scale]) -> None:
-        gone = [f"{CLOCK}{tenant}" for tenant in self._scales if tenant not in scales]
-
-        def keep(uow: UnitOfWork) -> None:
-            delete_values(uow.connection, gone)
-            for tenant, scale in scales.items():
-                keep_value(uow.connection, f"{CLOCK}{tenant}", _written(scale))
-
-        self._database.write(keep)
-        self._scales = scales
+            gone = list(self._scales) if tenant == ALL else [tenant]
+            names = [f"{CLOCK}{name}" for name in gone]
+            self._database.write(lambda uow: delete_values(uow.connection, names))
+            self._scales = {name: it for name, it in self._scales.items() if name not in gone}
 
 
 class Identifiers:

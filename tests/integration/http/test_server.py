@@ -424,3 +424,10 @@ def test_a_server_that_ends_answers_what_is_complete_and_closes(
     gate.set()
     status, headers, _ = complete.answer()
     assert (status, headers["connection"]) == (404, "close")
+
+
+def test_what_calls_a_server_that_has_ended_is_not_harmed(app: Flask) -> None:
+    with served(app) as server:
+        pass
+    # A thread whose request took too long, or somebody in a hurry: the loop is closed by now.
+    server.stop()
