@@ -20,7 +20,9 @@ from supplier_api.delivery.transports import (
 from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.operations.heartbeat import Activity
 from supplier_api.outbox.model import Message
-from supplier_api.problems.backoffice_events import BackOfficeEvents, DeliveredKci
+from supplier_api.problems.backoffice_events import BackOfficeEvents
+from supplier_api.problems.delivered_kcis import DeliveredKci, concerned, kci_delivered
+from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY, Services
 from supplier_api.problems.ticket_repository import tickets_of_order
 from supplier_api.problems.work import OrderAnswer, WorkOrder
@@ -33,7 +35,6 @@ BACK_OFFICE_THREADS = 4
 def to_gateway(
     settings: Settings,
     services: Services,
-    progress: BackOfficeEvents,
     watchdog: Watchdog,
     activity: Activity,
 ) -> Destination:
@@ -64,17 +65,18 @@ def to_gateway(
     repair = MessageAdmin(services)
 
     def taken(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
-        progress.kci_delivered(uow, _taken(message))
+        kci_delivered(services, uow, _taken(message))
 
     def concerns(uow: UnitOfWork, messages: Sequence[Message]) -> set[int]:
         activity.note(GATEWAY)
-        return progress.concerned(uow, [_taken(message) for message in messages])
+        return concerned(uow, [_taken(message) for message in messages])
 
     def left_out(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
         repair.left_out(uow, message)
 
     def not_found(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
-        progress.kci_unknown(uow, message.problem_id)
+        # The gateway does not know the problem: our answer may have been lost.
+        ProblemRepository(uow).mark_doubtful(message.problem_id)
 
     return Destination(
         name=GATEWAY,
