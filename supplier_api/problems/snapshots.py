@@ -218,6 +218,8 @@ class Snapshots:
     def _is_old(self, tickets: TicketRepository, snapshot: Snapshot) -> bool:
         """Return whether something as new is known; what did not fit may be tried again."""
         known, apart = tickets.find(snapshot.ticket), tickets.apart(snapshot.ticket)
+        if apart and apart.cause == Apart.OTHER_TICKET:
+            apart = None  # whoever named it by mistake counts other versions
         versions = [known.version if known else None, apart.snapshot.version if apart else None]
         newest = max((each for each in versions if each is not None), default=-1)
         return snapshot.version < newest or (snapshot.version == newest and apart is None)
@@ -241,6 +243,10 @@ class Snapshots:
         now = self._services.machine.now()
         try:
             self._link(uow, snapshot, owner, problem)
+        except NotFollowed as error:
+            # Not stored as its problem's: it may be the ticket of another one, named by mistake.
+            return self._set_apart(tickets, snapshot, None, error)
+        try:
             events = _events(uow, snapshot, owner, problem)
             with uow.connection.begin_nested():
                 self._apply_all(uow, problem, events)
