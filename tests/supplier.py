@@ -21,7 +21,8 @@ from supplier_api.delivery.model import Destination, Lease, Meaning, Reply, Retr
 from supplier_api.ids import SeededIdSource
 from supplier_api.outbox.model import Claim, Message, MessageState
 from supplier_api.outbox.repository import LaneRepository
-from supplier_api.problems.backoffice_events import BackOfficeEvents, DeliveredKci
+from supplier_api.problems.backoffice_events import BackOfficeEvents
+from supplier_api.problems.delivered_kcis import DeliveredKci, kci_delivered
 from supplier_api.problems.incidents import Incidents
 from supplier_api.problems.model import ServiceProblem
 from supplier_api.problems.repository import ProblemRepository
@@ -230,12 +231,9 @@ class Supplier:
         DueTimerHandlers(self.services, progress, Incidents(self.services)).run_due()
 
     def _executor(self) -> LaneDelivery:
-        progress = BackOfficeEvents(self.services)
-
         def taken(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
-            progress.kci_delivered(
-                uow, DeliveredKci(message.problem_id, message.kind, message.subject)
-            )
+            told = DeliveredKci(message.problem_id, message.kind, message.subject)
+            kci_delivered(self.services, uow, told)
 
         policy = RetryPolicy((timedelta(seconds=5),), 0, timedelta(hours=1), timedelta(hours=72))
         gateway = Destination(GATEWAY, Told(self.answers), policy, on_delivered=taken)

@@ -21,7 +21,9 @@ from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.operations.heartbeat import Activity
 from supplier_api.outbox.model import Message
-from supplier_api.problems.backoffice_events import BackOfficeEvents, DeliveredKci
+from supplier_api.problems.backoffice_events import BackOfficeEvents
+from supplier_api.problems.delivered_kcis import DeliveredKci, concerned, kci_delivered
+from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY, Services
 from supplier_api.problems.ticket_repository import tickets_of_order
 from supplier_api.problems.work import OrderAnswer, WorkOrder
@@ -32,11 +34,7 @@ BACK_OFFICE_THREADS = 4
 
 
 def to_gateway(
-    settings: Settings,
-    services: Services,
-    progress: BackOfficeEvents,
-    watchdog: Watchdog,
-    activity: Activity,
+    settings: Settings, services: Services, watchdog: Watchdog, activity: Activity
 ) -> Destination:
     """Return the gateway: what happens to a problem when a KCI is taken, or is not.
 
@@ -47,7 +45,7 @@ def to_gateway(
 
     def concerns(uow: UnitOfWork, messages: Sequence[Message]) -> set[int]:
         activity.note(GATEWAY)
-        return progress.concerned(uow, [_taken(message) for message in messages])
+        return concerned(uow, [_taken(message) for message in messages])
 
     return Destination(
         name=GATEWAY,
@@ -57,9 +55,12 @@ def to_gateway(
         deadline=settings.gateway.deadline,
         rules=_breaker_rules(settings),
         pass_dead_letters=settings.delivery.pass_dead_letters,
-        on_delivered=lambda uow, message, _: progress.kci_delivered(uow, _taken(message)),
+        on_delivered=lambda uow, message, _: kci_delivered(services, uow, _taken(message)),
         on_left_out=lambda uow, message, _: admin.left_out(uow, message),
-        on_not_found=lambda uow, message, _: progress.kci_unknown(uow, message.problem_id),
+        # The gateway does not know the problem: our answer may have been lost.
+        on_not_found=lambda uow, message, _: ProblemRepository(uow).mark_doubtful(
+            message.problem_id
+        ),
         concerns=concerns,
         before_probe=sessions.renew,
         on_completed=partial(activity.metrics.attempted, GATEWAY),

@@ -48,7 +48,7 @@ def _wire(settings: Settings, services: Services) -> Worker:
     activity, progress = Activity(machine), BackOfficeEvents(services)
     snapshots = Snapshots(services, progress)
     adapter = load_back_office(settings, store)
-    destinations = [to_gateway(settings, services, progress, watchdog, activity)]
+    destinations = [to_gateway(settings, services, watchdog, activity)]
     if not isinstance(adapter, PullBackOffice):
         destinations.append(to_back_office(settings, services, progress, activity, adapter))
     dispatchers = [

@@ -7,14 +7,13 @@ whoever runs it, not by this module.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from threading import Thread
-from typing import Any
 from unittest import SkipTest
 
+from supplier_api.backoffice.contract_orders import first_order, following_orders
 from supplier_api.backoffice.port import (
-    DEFAULT_KINDS,
     EPOCH,
     AdapterOptions,
     BackOffice,
@@ -22,7 +21,6 @@ from supplier_api.backoffice.port import (
     Comments,
     Notice,
     OrderAnswer,
-    OrderKind,
     OrderRefused,
     Parses,
     Pings,
@@ -33,7 +31,6 @@ from supplier_api.backoffice.port import (
     TryLater,
     WorkOrder,
 )
-from supplier_api.rules.model import Operation
 
 
 class Failure(StrEnum):
@@ -85,56 +82,9 @@ class TicketSystem:
         raise SkipTest("webhooks: the ticket system sends none")
 
 
-PROBLEM: Mapping[str, Any] = {
-    "id": 1,
-    "problemType": "STABILITY",
-    "problemText": "The service keeps dropping between 6pm and 9pm every evening.",
-    "serviceId": "SI0000000001001",
-    "primaryContact": {"name": "John Smith", "phoneNumber": "01234 567890"},
-}
-CHANGE = {"id": 101, "supplierReference": "SP_TEFJ8YXNG5", "status": "COMPLETED"}
-# The subject of an order that follows the first, and the problem's state then.
-FOLLOWING: Mapping[OrderKind, tuple[str, Mapping[str, Any]]] = {
-    Operation.AMENDMENT: ("ACKNOWLEDGED", CHANGE | {"notes": "The gate is open."}),
-    Notice.RESOLUTION_ANSWER: ("IN_PROGRESS", {"status": "REJECTED", "tenantNotes": "No."}),
-    Operation.CANCELLATION: ("CANCELLED", CHANGE | {"reasonCode": "ISSUE_RESOLVED"}),
-}
-
-
 def settings_of(adapter: str, options: AdapterOptions | None = None) -> BackOfficeSettings:
     """Return the section `backoffice` of the settings that an adapter is made with."""
     return BackOfficeSettings.model_construct(adapter=adapter, pace=1.0, options=options)
-
-
-def first_order(number: int = 1, *, decide: bool = False) -> WorkOrder:
-    """Return the order that raises a problem; those of other numbers raise others."""
-    return WorkOrder(
-        id=f"6fe40415-9f68-4f1e-b9df-{number:012}",
-        kind=Operation.PROBLEM,
-        tenant="TENANT1",
-        reference=f"SP_{number:010}",
-        issued="2026-01-05T12:00:00.000Z",
-        standing="UNDECIDED" if decide else "ACKNOWLEDGED",
-        decide=decide,
-        problem={**PROBLEM, "id": number},
-    )
-
-
-def following_orders(first: WorkOrder, ticket: str | None) -> list[WorkOrder]:
-    """Return one order of each default kind that follows `first`, whose ticket is `ticket`."""
-    return [
-        replace(
-            first,
-            id=f"58a3825e-e6b4-4eef-9292-{number:012}",
-            kind=kind,
-            standing=FOLLOWING[kind][0],
-            decide=False,
-            subject=FOLLOWING[kind][1],
-            ticket=ticket,
-        )
-        for number, kind in enumerate(FOLLOWING)
-        if kind in DEFAULT_KINDS
-    ]
 
 
 class Newest:

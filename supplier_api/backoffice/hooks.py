@@ -7,6 +7,7 @@ from hmac import compare_digest
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from supplier_api.logging import get_logger
 from supplier_api.settings.model import BackOfficeSettings
 
 ID = "webhook-id"
@@ -16,6 +17,7 @@ HEADER_MAX = 1000  # characters of a header that is kept
 # Headers that begin so say what a webhook is about, but for those that prove who sent it.
 KEPT = ("content-type", "webhook-", "x-")
 PROOFS = ("auth", "key", "secret", "signature", "token", "x-forwarded-")
+log = get_logger(__name__)
 
 
 class Hook:
@@ -32,17 +34,28 @@ class Hook:
         """Return whether a webhook proves by signature or token that it is of the back office.
 
         Header names are in lower case. One that is signed must be signed well, whatever its token.
+        Why one is not admitted is logged: who sent it is not told.
         """
         if self._webhook and (SIGNATURE in headers or self._token is None):
-            return self._signed(self._webhook, headers, body)
-        return self._token is not None and compare_digest(_credential(headers), self._token)
+            why = _fault(self._webhook, headers, body)
+        elif self._token and compare_digest(_credential(headers), self._token):
+            why = None
+        else:
+            why = "not the token"
+        if why:
+            log.info("hook.refused", hook=self.name, why=why)
+        return why is None
 
-    def _signed(self, webhook: Webhook, headers: Mapping[str, str], body: bytes) -> bool:
-        try:
-            webhook.verify(body, dict(headers), json_parse=False)
-        except (WebhookVerificationError, ValueError):  # ValueError: what is no base64, no UTF-8
-            return False
-        return True
+
+def _fault(webhook: Webhook, headers: Mapping[str, str], body: bytes) -> str | None:
+    """Return what is wrong with a signature, or None; the library's texts are its own words."""
+    try:
+        webhook.verify(body, dict(headers), json_parse=False)
+    except WebhookVerificationError as error:
+        return str(error)
+    except ValueError:  # what is no base64, no UTF-8
+        return "No signature can be read"
+    return None
 
 
 def key_of(headers: Mapping[str, str], body: bytes) -> str:

@@ -25,13 +25,11 @@ from supplier_api.backoffice.port import (
     OrderAnswer,
     OrderRefused,
     Snapshot,
-    TicketState,
     TryLater,
     WorkOrder,
 )
 from supplier_api.clock import MachineClock, SystemMachineClock
 from supplier_api.contract import MessageError, RequestRefused, load, read_json
-from supplier_api.contract.codes import ProblemType
 from supplier_api.http_client.calls import HttpResponse, Post, fetch, send
 from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.watchdog import Watchdog
@@ -216,11 +214,10 @@ class HttpBackOffice:
 def _words(mapping: TicketMapping | None, order: WorkOrder) -> dict[str, str]:
     if mapping is None:
         return {}
-    states, outbound = set(TicketState), mapping.outbound
-    status = outbound.status(TicketState(order.standing)) if order.standing in states else None
-    kind = order.problem.get("problemType")
-    priority = outbound.priority(ProblemType(kind)) if kind in set(ProblemType) else None
-    words = {"status": status, "priority": priority}
+    words = {
+        "status": mapping.outbound.status(order.standing),
+        "priority": mapping.outbound.priority(order.problem.get("problemType", "")),
+    }
     return {name: word for name, word in words.items() if word is not None}
 
 

@@ -18,7 +18,7 @@ from supplier_api.backoffice.mapping_values import (
     read_version,
 )
 from supplier_api.contract import RequestRefused, read_json
-from supplier_api.contract.codes import ProblemCode, ProblemType, ResolutionCode
+from supplier_api.contract.codes import ProblemCode, ResolutionCode
 from supplier_api.contract.limits import STRING_MAX, TEXT_MAX
 from supplier_api.problems.model import Awaits
 from supplier_api.problems.snapshot import (
@@ -74,14 +74,14 @@ class StatusMeaning:
 class Outbound:
     """What an adapter writes back: a status for a state, a priority for a type of problem."""
 
-    states: Mapping[TicketState, str]
+    states: Mapping[str, str]
     priorities: Mapping[str, str]
 
-    def status(self, state: TicketState) -> str | None:
-        """Return the status that a ticket gets for a state; None if it is left alone."""
+    def status(self, state: str) -> str | None:
+        """Return the status that a ticket gets for a problem's state; None if it is left alone."""
         return self.states.get(state)
 
-    def priority(self, problem_type: ProblemType) -> str | None:
+    def priority(self, problem_type: str) -> str | None:
         """Return the priority of a new ticket; None for the ticket system's own choice."""
         return self.priorities.get(problem_type, self.priorities.get(DEFAULT))
 

@@ -256,7 +256,7 @@ class _MappingFile:
             self._check_status(f"outbound.states.{state}", node, TicketState(state), status, states)
         priorities = self._words(nodes, "priority", (DEFAULT, *ProblemType))
         return Outbound(
-            states={TicketState(state): status for state, (_, status) in written.items()},
+            states={state: status for state, (_, status) in written.items()},
             priorities={kind: priority for kind, (_, priority) in priorities.items()},
         )
 

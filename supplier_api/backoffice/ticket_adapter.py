@@ -122,8 +122,7 @@ class TicketAdapter:
     def _status_after(self, order: WorkOrder) -> str | None:
         if order.decide or order.kind not in MOVING:
             return None
-        statuses = self.mapping.outbound.states
-        return next((to for state, to in statuses.items() if state == order.standing), None)
+        return self.mapping.outbound.status(order.standing)
 
     def _answer(self, record: Record) -> OrderAnswer:
         found = self.mapping.snapshot(record)

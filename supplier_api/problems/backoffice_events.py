@@ -1,12 +1,12 @@
-"""The use cases of events from the back office, and of KCIs that the gateway accepted."""
+"""The use cases of events from the back office, and of its answers to work orders."""
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from supplier_api import contract
 from supplier_api.contract import RequestRefused, refusals
-from supplier_api.contract.codes import ChangeStatus, ReasonCode, ResolutionStatus
+from supplier_api.contract.codes import ChangeStatus, ResolutionStatus
 from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import Action, Operator, OperatorActionRepository
 from supplier_api.outbox.messages import MessageRepository
@@ -19,18 +19,14 @@ from supplier_api.problems.parts_repository import (
     BackOfficeEventRepository,
     ChangeRequestRepository,
     RecordedEvent,
-    ResolutionRepository,
 )
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import EventAnswer, Services
 from supplier_api.problems.ticket_repository import TicketRepository
 from supplier_api.problems.timer_repository import Timer, TimerRepository
 from supplier_api.problems.transition import (
-    CLOSURE,
-    CLOSURE_NOTICE,
     Incomplete,
     Transition,
-    closure_times,
 )
 from supplier_api.problems.work import (
     BackOfficeEvent,
@@ -46,26 +42,10 @@ from supplier_api.rules.model import Operation
 LATER = "back-office-event"
 # How many references are listed when a name matches several problems.
 LISTED_MAX = 3
-# KCIs that may lack our reference: as the first KCI of a problem they do not carry it.
-WITHOUT_REFERENCE = (ReasonCode.REJECTED, ReasonCode.CANCELLED)
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveredKci:
-    """A KCI that the gateway accepted: its reason, and the reference of its resolution or change.
-
-    `reference` is set for a rewritten KCI only: whether it carried our reference. Otherwise that
-    follows from the reason.
-    """
-
-    problem_id: int
-    reason: str
-    subject: str | None
-    reference: bool | None = None
 
 
 class BackOfficeEvents:
-    """Applies events of the back office and results of delivery to problems."""
+    """Applies to problems what the back office says: events, and answers to work orders."""
 
     def __init__(self, services: Services) -> None:
         """Work with `services`."""
@@ -118,12 +98,7 @@ class BackOfficeEvents:
         problem = ProblemRepository(uow).lock(problem_id)
         content = _as_stored(event)
         if recorded := BackOfficeEventRepository(uow).recorded(problem_id, event.id):
-            if not contract.is_fingerprint_of(recorded.fingerprint, content):
-                return self._refused(refusals.EVENT_ID_USED.error(id=event.id))
-            if not recorded.body:
-                # Retention has removed the stored answer: the problem ended long ago.
-                return EventAnswer(recorded.status_code, _reference_and_status(problem))
-            return EventAnswer(recorded.status_code, recorded.body)
+            return self._again(recorded, content, problem)
         if versions is not None and problem.version not in versions:
             return self._stale(problem)
         transition = Transition(self._services, uow, problem, cause=cause)
@@ -196,44 +171,6 @@ class BackOfficeEvents:
         for later in answer.later:
             self._set_event_timer(uow, problem_id, later)
 
-    def concerned(self, uow: UnitOfWork, delivered: Sequence[DeliveredKci]) -> set[int]:
-        """Return the ids of the problems for which kci_delivered has something to record; no lock.
-
-        The others need no lock: a reference is confirmed and a resolution delivered only once, and
-        a problem that becomes doubtful during this query does so after the KCI was accepted.
-        """
-        resolved = {each.problem_id for each in delivered if _may_resolve(each)}
-        return resolved | ProblemRepository(uow).unconfirmed(
-            [each.problem_id for each in delivered]
-        )
-
-    def kci_delivered(self, uow: UnitOfWork, delivered: DeliveredKci) -> None:
-        """Record an accepted KCI: the gateway knows the problem, and the closure time begins."""
-        problem = ProblemRepository(uow).lock(delivered.problem_id)
-        if problem.doubtful or not problem.reference_known:
-            problem.doubtful = False
-            carried_reference = delivered.reference
-            if carried_reference is None:
-                carried_reference = delivered.reason not in WITHOUT_REFERENCE
-            problem.reference_known = problem.reference_known or carried_reference
-            ProblemRepository(uow).save(problem)
-        if delivered.subject is None:
-            return
-        # Whatever its reason: a KCI that replaces a refused RESOLVED delivers the resolution, too.
-        resolution = ResolutionRepository(uow).find(delivered.subject)
-        if resolution is None or resolution.taken:
-            return
-        resolution.taken = self._services.business.now(problem.tenant)
-        ResolutionRepository(uow).save(resolution)
-        times = dict(closure_times(self._services, resolution.taken))
-        for timer in TimerRepository(uow).of(problem.id):
-            if timer.kind in (CLOSURE, CLOSURE_NOTICE) and timer.subject == resolution.reference:
-                TimerRepository(uow).move(timer.id, times[timer.kind])
-
-    def kci_unknown(self, uow: UnitOfWork, problem_id: int) -> None:
-        """Record that the gateway does not know the problem: our answer may have been lost."""
-        ProblemRepository(uow).mark_doubtful(problem_id)
-
     def _store_ticket(
         self, uow: UnitOfWork, problem_id: int, order: WorkOrder, answer: OrderAnswer
     ) -> None:
@@ -278,6 +215,15 @@ class BackOfficeEvents:
             )
         )
 
+    def _again(
+        self, recorded: RecordedEvent, content: Mapping[str, Any], problem: ServiceProblem
+    ) -> EventAnswer:
+        """Return the answer to an event whose id was there before."""
+        if not contract.is_fingerprint_of(recorded.fingerprint, content):
+            return self._refused(refusals.EVENT_ID_USED.error(id=recorded.event_id))
+        # Retention has removed the stored answer where the problem ended long ago.
+        return EventAnswer(recorded.status_code, recorded.body or _reference_and_status(problem))
+
     def _conflict(self, error: IllegalMove) -> EventAnswer:
         cause = refusals.EVENT_IMPOSSIBLE.error(event=error.event, state=error.state)
         return self._refused(cause, error.state)
@@ -309,13 +255,6 @@ def references_of(first: Sequence[ServiceProblem], count: int) -> str:
 def _reference_and_status(problem: ServiceProblem) -> dict[str, Any]:
     status: str = problem.state.status or problem.state.base
     return {"reference": problem.reference, "status": status}
-
-
-def _may_resolve(delivered: DeliveredKci) -> bool:
-    """Return whether a KCI may deliver a resolution: RESOLVED, or a KCI that replaces it."""
-    return delivered.reason == ReasonCode.RESOLVED or (
-        delivered.reference is not None and delivered.subject is not None
-    )
 
 
 def event_from(data: dict[str, Any]) -> BackOfficeEvent:

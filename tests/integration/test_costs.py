@@ -20,7 +20,6 @@ from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.db import UnitOfWork
 from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.operations.heartbeat import Activity
-from supplier_api.problems.backoffice_events import BackOfficeEvents
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.settings import Settings
 from tests.counting import Cost, counting
@@ -124,8 +123,8 @@ class ProductionSupplier(CountedSupplier):
         super().__init__(app, client, machine, business)
         self._sink = sink
         self._issued: dict[str, str] = {}
-        services, progress = self.services, BackOfficeEvents(self.services)
-        gateway = to_gateway(settings, services, progress, Watchdog(machine), Activity(machine))
+        services = self.services
+        gateway = to_gateway(settings, services, Watchdog(machine), Activity(machine))
         self._delivery = LaneDelivery(
             gateway, services.store, machine, services.id_source, settings.delivery.lease
         )

@@ -27,7 +27,8 @@ from supplier_api.delivery.transports import BackOfficeTransport
 from supplier_api.ids import SeededIdSource
 from supplier_api.outbox.model import Claim, Message
 from supplier_api.outbox.repository import LaneRepository
-from supplier_api.problems.backoffice_events import BackOfficeEvents, DeliveredKci
+from supplier_api.problems.backoffice_events import BackOfficeEvents
+from supplier_api.problems.delivered_kcis import DeliveredKci, kci_delivered
 from supplier_api.problems.incidents import Incidents
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY, Services
 from supplier_api.problems.timers import DueTimerHandlers
@@ -199,9 +200,8 @@ class Chain:
         )
 
     def _taken(self, uow: UnitOfWork, message: Message, _reply: Reply) -> None:
-        self._progress.kci_delivered(
-            uow, DeliveredKci(message.problem_id, message.kind, message.subject)
-        )
+        told = DeliveredKci(message.problem_id, message.kind, message.subject)
+        kci_delivered(self._services, uow, told)
 
     def _answered(self, uow: UnitOfWork, message: Message, reply: Reply) -> None:
         assert isinstance(reply.answer, OrderAnswer)

@@ -16,7 +16,7 @@ from supplier_api.delivery.message_admin import MessageAdmin, Result
 from supplier_api.delivery.model import Destination, Meaning, Reply
 from supplier_api.delivery.time_window import TimeWindow
 from supplier_api.outbox.model import Message, MessageState
-from supplier_api.problems.backoffice_events import DeliveredKci
+from supplier_api.problems.delivered_kcis import DeliveredKci, concerned, kci_delivered
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY
 from tests.integration.delivery.conftest import PATIENCE, POLICY, TAKEN, Round
 from tests.integration.problems.rig import Rig
@@ -185,10 +185,10 @@ class Bench:
         ]
 
     def _taken(self, uow: UnitOfWork, message: Message, _reply: Reply) -> None:
-        self.rig.progress.kci_delivered(uow, taken(message))
+        kci_delivered(self.rig.services, uow, taken(message))
 
     def _concerned(self, uow: UnitOfWork, messages: Sequence[Message]) -> set[int]:
-        return self.rig.progress.concerned(uow, [taken(message) for message in messages])
+        return concerned(uow, [taken(message) for message in messages])
 
 
 def taken(message: Message) -> DeliveredKci:

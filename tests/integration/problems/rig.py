@@ -17,8 +17,9 @@ from supplier_api.http.gateway import GatewayRequests
 from supplier_api.ids import IdSource, SeededIdSource
 from supplier_api.outbox.model import Attempt, AttemptRecord, Claim, MessageState
 from supplier_api.outbox.repository import LaneRepository
-from supplier_api.problems.backoffice_events import BackOfficeEvents, DeliveredKci
+from supplier_api.problems.backoffice_events import BackOfficeEvents
 from supplier_api.problems.deferred_decisions import DeferredDecisions
+from supplier_api.problems.delivered_kcis import DeliveredKci, kci_delivered
 from supplier_api.problems.incidents import Incidents
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import ServiceProblem
@@ -155,7 +156,7 @@ class Rig:
             LaneRepository(uow).record([AttemptRecord(message, attempt, state)])
             if state is MessageState.DELIVERED:
                 taken = DeliveredKci(claim.problem_id, message.kind, message.subject)
-                self.progress.kci_delivered(uow, taken)
+                kci_delivered(self.services, uow, taken)
             proceed(uow, claim, now, parks=state is not MessageState.DELIVERED)
 
         self.store.write(work)

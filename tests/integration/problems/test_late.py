@@ -165,6 +165,6 @@ def test_a_gateway_that_does_not_know_the_problem_puts_it_in_doubt(rig: Rig) -> 
     rig.create()
     problem_id = rig.problem().id
 
-    rig.store.write(lambda uow: rig.progress.kci_unknown(uow, problem_id))
+    rig.store.write(lambda uow: ProblemRepository(uow).mark_doubtful(problem_id))
 
     assert rig.problem().doubtful

@@ -12,12 +12,8 @@ import requests
 from flask import Flask
 from werkzeug.serving import make_server
 
-from supplier_api.backoffice.contract import (
-    BackOfficeContract,
-    first_order,
-    following_orders,
-    settings_of,
-)
+from supplier_api.backoffice.contract import BackOfficeContract, settings_of
+from supplier_api.backoffice.contract_orders import first_order, following_orders
 from supplier_api.backoffice.port import Notice
 from supplier_api.sandbox.sample_desk import DeskSystem, RunningDesk, SampleDesk
 from supplier_api.sandbox.sample_desk.adapter import SampleDeskAdapter, SampleDeskOptions

@@ -2,11 +2,12 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from standardwebhooks import Webhook as Signer
+from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
 from supplier_api.db import StoreUnavailable
@@ -43,6 +44,29 @@ def stored(supplier: Supplier) -> list[StoredWebhook]:
     return supplier.services.store.read(
         lambda uow: InboxRepository(uow).listed(InboxState.QUEUED, 100)
     )
+
+
+@pytest.mark.parametrize(
+    ("proof", "why"),
+    [
+        (lambda: signed(age=600), "Message timestamp too old"),
+        (lambda: signed(age=-600), "Message timestamp too new"),
+        (lambda: signed(b"another"), "No matching signature found"),
+        (lambda: signed() | {"webhook-signature": "nonsense"}, "No signature can be read"),
+        (lambda: {"webhook-signature": "v1,abc"}, "Missing required headers"),
+        (lambda: {"Authorization": "Bearer of-somebody"}, "not the token"),
+        (dict, "not the token"),
+    ],
+)
+def test_why_a_webhook_is_not_admitted_is_logged_and_not_told(
+    supplier: Supplier, proof: Callable[[], dict[str, str]], why: str
+) -> None:
+    with capture_logs() as logs:
+        answer = sent(supplier, proof())
+
+    assert answer.status_code == 401
+    assert answer.get_json()["messages"] == ["expected a valid signature or token"]
+    assert [each["why"] for each in logs if each["event"] == "hook.refused"] == [why]
 
 
 def test_a_signed_webhook_is_stored_as_it_came(supplier: Supplier) -> None:

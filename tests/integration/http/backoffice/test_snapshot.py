@@ -15,7 +15,7 @@ def put(supplier: Supplier, name: str, version: Any = 1, **fields: Any) -> TestR
     """Say what the ticket T-1 of a problem is."""
     return supplier.client.put(
         f"/back-office/v1/problems/{name}/snapshot",
-        json={"ticket": "T-1", "version": version, **fields},
+        json={"ticket": "T-1", "version": version} | fields,
         headers={"Authorization": f"Bearer {supplier.token('back-office')}"},
     )
 
@@ -110,6 +110,26 @@ def test_a_ticket_of_another_problem_is_refused(supplier: Supplier) -> None:
 
     assert (status, messages[0].partition(":")[0]) == (422, "ticket")
     assert supplier.told(two) == []
+
+
+def test_a_ticket_that_is_named_by_mistake_stays_that_of_its_own_problem(
+    supplier: Supplier,
+) -> None:
+    """A wrong number takes no ticket, and its version is none of that ticket's."""
+    one = known(supplier, id=1, serviceId="SI0000000000101")
+    two = known(supplier, id=2, serviceId="SI0000000000102")
+    assert put(supplier, one.reference, 7, ticket="T-1", **HELD).status_code == 200
+
+    mistaken = put(supplier, one.reference, 99, ticket="T-2", **HELD)
+    assert refusal(mistaken)[0] == 409
+    assert "has the ticket T-1 already" in mistaken.get_json()["messages"][0]
+    answer = put(supplier, two.reference, 5, ticket="T-2", **HELD)
+
+    assert (answer.status_code, answer.get_json()["result"]) == (200, "applied")
+    assert supplier.services.store.read(count_apart) == 0
+    again = put(supplier, one.reference, 100, ticket="T-3", **HELD)
+    assert put(supplier, one.reference, 100, ticket="T-3", **HELD).status_code == 409
+    assert refusal(again)[0] == 409
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.ids import SeededIdSource
 from supplier_api.outbox.model import Message
 from supplier_api.outbox.repository import LaneRepository
-from supplier_api.problems.backoffice_events import BackOfficeEvents, DeliveredKci
+from supplier_api.problems.delivered_kcis import DeliveredKci, kci_delivered
 from supplier_api.problems.services import GATEWAY
 from supplier_api.sandbox.fault_injection.sending import CopyingTransport
 from supplier_api.sandbox.fault_injection.transport import FaultyTransport
@@ -102,12 +102,11 @@ class Faulty(Supplier):
         return [row["state"] for row in self.messages(problem)]
 
     def _executor(self) -> LaneDelivery:
-        services, progress = self.services, BackOfficeEvents(self.services)
+        services = self.services
 
         def taken(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
-            progress.kci_delivered(
-                uow, DeliveredKci(message.problem_id, message.kind, message.subject)
-            )
+            told = DeliveredKci(message.problem_id, message.kind, message.subject)
+            kci_delivered(services, uow, told)
 
         policy = RetryPolicy((timedelta(seconds=WAIT),), 0, timedelta(hours=1), timedelta(hours=72))
         gateway = Destination(GATEWAY, self._transport, policy, on_delivered=taken)

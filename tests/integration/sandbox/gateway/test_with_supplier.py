@@ -24,7 +24,7 @@ from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.ids import SeededIdSource
 from supplier_api.outbox.model import Message
-from supplier_api.problems.backoffice_events import BackOfficeEvents, DeliveredKci
+from supplier_api.problems.delivered_kcis import DeliveredKci, kci_delivered
 from supplier_api.problems.services import GATEWAY
 from supplier_api.sandbox.gateway import SandboxConfig, SandboxGateway, TenantAccount
 from supplier_api.sandbox.gateway import create_app as create_gateway
@@ -135,7 +135,7 @@ class OverHttp(Supplier):
     gateway = ""
 
     def _executor(self) -> LaneDelivery:
-        services, progress = self.services, BackOfficeEvents(self.services)
+        services = self.services
         address = GatewayAddress(
             kci_url=f"{self.gateway}/kcis",
             token_url=f"{self.gateway}/auth/supplier/access-token",
@@ -149,9 +149,8 @@ class OverHttp(Supplier):
         )
 
         def taken(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
-            progress.kci_delivered(
-                uow, DeliveredKci(message.problem_id, message.kind, message.subject)
-            )
+            told = DeliveredKci(message.problem_id, message.kind, message.subject)
+            kci_delivered(services, uow, told)
 
         policy = RetryPolicy((timedelta(seconds=5),), 0, timedelta(hours=1), timedelta(hours=72))
         gateway = Destination(GATEWAY, transport, policy, on_delivered=taken)
