@@ -72,7 +72,7 @@ def main() -> None:
                 _take(browser, f"{supplier}/console/", name, reference)
             browser.close()
     if pngquant := shutil.which("pngquant"):
-        files = [str(file) for file in FOLDER.glob("*.png")]
+        files = [str(FOLDER / f"{name}-{kind}.png") for name in names for kind in KINDS]
         subprocess.run([pngquant, "--force", "--ext", ".png", "64", *files], check=True)
 
 

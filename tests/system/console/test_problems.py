@@ -61,6 +61,12 @@ def test_a_problem_is_found(console: ConsolePage, reference: str) -> None:
     expect(page.get_by_text("No problem fits these filters.")).to_be_visible()
     console.check()
 
+    page = console.open("problems/")
+    sent(page, "Search what tenants wrote", text="DROPPING evening")
+    expect(page.get_by_role("link", name=reference)).to_be_visible()
+    assert "dropping" not in page.url.lower()
+    console.check()
+
 
 def test_its_story_follows_and_the_next_event_is_said(
     console: ConsolePage, installation: Installation, reference: str
