@@ -6,7 +6,7 @@ Exit codes: 0 done, 1 a finding or a refusal, 2 wrong use; 141 when nobody reads
 import gc
 import importlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -85,15 +85,35 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, command.summary) for name, command in COMMANDS.items()])
 
-    def make_context(self, *args: Any, **more: Any) -> click.Context:
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
         """Read the command line; --help and the like are printed here."""
         with _plain_endings():
-            return super().make_context(*args, **more)
+            _only_text(args)
+            return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; what it makes is for its user alone."""
         with _plain_endings(), made_for_owner_only():
             return super().invoke(ctx)
+
+
+def _only_text(words: Sequence[str]) -> None:
+    """Raise UsageError for a word, or a variable of ours, that is not UTF-8.
+
+    Neither a database nor a terminal takes it. What it says is not repeated: it may be a secret.
+    """
+    given = {f"argument {place}": word for place, word in enumerate(words, 1)}
+    ours = {name: value for name, value in os.environ.items() if name.startswith("SUPPLIER_API_")}
+    for what, value in (given | ours).items():
+        # The system's bytes that are no text come as surrogates, which nothing can encode.
+        if any("\ud800" <= letter <= "\udfff" for letter in what + value):
+            raise click.UsageError(f"{ascii(what)[1:-1]} is not UTF-8 text")
 
 
 @contextmanager
