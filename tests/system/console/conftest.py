@@ -1,4 +1,4 @@
-"""A browser, and installations that the tests of one engine share."""
+"""A browser, and installations that the tests of one module share."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -14,6 +14,9 @@ from tests.system.installation import Installation
 from tests.upgraded import upgrade
 
 OpenConsole = Callable[..., ConsolePage]
+on_both_engines = pytest.mark.parametrize(
+    "installation", ["sqlite", "postgresql"], indirect=True, scope="module"
+)
 
 
 @pytest.fixture(scope="session")
@@ -39,13 +42,17 @@ def more_settings() -> dict[str, object]:
     return {}
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite"])
 def installation(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
     more_settings: dict[str, object],
 ) -> Iterator[Installation]:
-    """Yield a running installation whose back office waits for events, once for each engine."""
+    """Yield a running installation whose back office waits for events.
+
+    On SQLite, unless a module is for both engines: a browser sees no difference, and what a page
+    reads and does on each of them is tested without one (tests/integration/console).
+    """
     folder = tmp_path_factory.mktemp("console")
     with ExitStack() as stack:
         settings: dict[str, object] = {"BACKOFFICE__PACE": "manual", **more_settings}

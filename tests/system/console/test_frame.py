@@ -6,10 +6,11 @@ import pytest
 import requests
 
 from tests.system.console.browser import ConsolePage
+from tests.system.console.conftest import on_both_engines
 from tests.system.installation import Installation, new_session
 from tests.waiting import PATIENCE
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, on_both_engines]
 
 PAGES = ["overview", "problems", "work", "delivery", "rules", "back-office", "audit"]
 

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.system.console.browser import ConsolePage
-from tests.system.console.conftest import OpenConsole
+from tests.system.console.conftest import OpenConsole, on_both_engines
 from tests.system.console.refusing import (
     NAMED,
     UNNAMED,
@@ -20,7 +20,7 @@ from tests.system.installation import Installation
 
 __all__ = ["more_settings", "refused", "refusing_gateway"]
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, on_both_engines]
 
 DETAILS = "serviceProblemResolution.resolutionDetails"
 
