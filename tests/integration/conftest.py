@@ -13,9 +13,12 @@ from flask.testing import FlaskClient
 from supplier_api.app.services import ClockPair
 from supplier_api.app.web import create_app
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
+from supplier_api.db import Store
 from supplier_api.settings import Settings, load_settings
 from tests import postgresql
+from tests.integration.delivery.sink import Sink, serving
 from tests.logs import Lines, logging_to
+from tests.outbox import Outbox
 from tests.supplier import COMMITTED, DEFERRED, Supplier, manual_clocks
 from tests.upgraded import empty, upgrade
 from tests.waiting import PATIENCE
@@ -79,6 +82,33 @@ def upgraded_url(request: pytest.FixtureRequest) -> str:
     """Return the URL of an empty, upgraded database, once for each engine."""
     url: str = request.getfixturevalue(request.param)
     return url
+
+
+@pytest.fixture
+def clock() -> ManualMachineClock:
+    """Return machine time that stands."""
+    return ManualMachineClock()
+
+
+@pytest.fixture
+def store(upgraded_url: str, clock: ManualMachineClock) -> Iterator[Store]:
+    """Yield a store by that time, once for each engine."""
+    store = Store(upgraded_url, clock)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def outbox(store: Store, clock: ManualMachineClock) -> Outbox:
+    """Return what writes messages to that store."""
+    return Outbox(store, clock)
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    """Yield a gateway that keeps what comes, and takes it unless it is told otherwise."""
+    with serving() as sink:
+        yield sink
 
 
 @pytest.fixture

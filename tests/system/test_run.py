@@ -18,7 +18,7 @@ import requests
 from supplier_api.cli.local import is_free
 from tests.integration.delivery.sink import answer, serving
 from tests.system.callers import problem_on_own_service
-from tests.system.installation import new_session
+from tests.system.installation import free_port, new_session
 from tests.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.slow
@@ -42,8 +42,8 @@ class Run:
     def __init__(self, folder: Path, *words: str, **environ: str) -> None:
         foreign = {name: value for name, value in os.environ.items() if "SUPPLIER_API" not in name}
         self.environ = foreign | {
-            "SUPPLIER_API__SERVER__PORT": "0",
-            "SUPPLIER_API__SANDBOX__PORT": "0",
+            "SUPPLIER_API__SERVER__PORT": str(free_port()),
+            "SUPPLIER_API__SANDBOX__PORT": str(free_port()),
             "SUPPLIER_API__BACKOFFICE__PACE": "0.1",
             **environ,
         }
@@ -255,7 +255,8 @@ def test_a_sample_that_does_not_end_stops_nothing(tmp_path: Path) -> None:
 
 
 def test_the_parts_end_when_it_is_killed(tmp_path: Path) -> None:
-    with running(tmp_path, "--no-sample") as run:
+    chosen = {"SUPPLIER_API__SERVER__PORT": "0", "SUPPLIER_API__SANDBOX__PORT": "0"}
+    with running(tmp_path, "--no-sample", **chosen) as run:
         run.lines_until("serving")
         ports = [
             int(str(run.endpoints()[name]).rpartition(":")[2]) for name in ("supplier", "sandbox")

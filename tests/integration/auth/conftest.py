@@ -1,7 +1,5 @@
 """Accounts on each engine, by a clock that stands."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from supplier_api.audit import Audit
@@ -9,18 +7,6 @@ from supplier_api.auth.accounts import Accounts, By, Role
 from supplier_api.clock import ManualMachineClock
 from supplier_api.db import Store
 from tests.integration.auth.people import PASSWORD
-
-
-@pytest.fixture
-def clock() -> ManualMachineClock:
-    return ManualMachineClock()
-
-
-@pytest.fixture
-def store(upgraded_url: str, clock: ManualMachineClock) -> Iterator[Store]:
-    store = Store(upgraded_url, clock)
-    yield store
-    store.close()
 
 
 @pytest.fixture

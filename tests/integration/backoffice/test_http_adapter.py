@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.work import WorkOrder
 from supplier_api.rules.model import Operation
 from supplier_api.settings.model import BackOfficeSettings
-from tests.integration.delivery.sink import Reaction, Sink, answer, cut_body, hang, serving
+from tests.integration.delivery.sink import Reaction, Sink, answer, cut_body, hang
 from tests.unit.backoffice.mappings import GOOD, load, ticket
 
 SECRET = "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQ="
@@ -58,12 +57,6 @@ ASKED = WorkOrder(
     problem={"id": 7},
     subject={"supplierReference": "SP_A"},
 )
-
-
-@pytest.fixture
-def sink() -> Iterator[Sink]:
-    with serving() as sink:
-        yield sink
 
 
 def adapter(sink: Sink, **options: Any) -> HttpBackOffice:

@@ -6,52 +6,29 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from supplier_api.cli import main
 from supplier_api.db import UnitOfWork, tables
 from supplier_api.delivery import pause_admin
 from supplier_api.outbox.pauses import PauseCause, PauseRepository, Scope
+from tests.commands import Command
 from tests.outbox import Outbox
 from tests.supplier import Supplier
 
 BREAKER = "18 of 20 problems failed last"
 
 
-class Command:
-    """The command `supplier-api delivery` on the supplier's database."""
-
-    def __init__(self, environ: dict[str, str]) -> None:
-        self._environ = {**environ, "SUPPLIER_API_OPERATOR": "jo"}
-
-    def __call__(self, *words: object) -> Result:
-        arguments = ["delivery", *map(str, words)]
-        return CliRunner().invoke(main, arguments, env=self._environ, prog_name="supplier-api")
-
-    def ok(self, *words: object) -> str:
-        """Run it and return what it prints; it must succeed."""
-        result = self(*words)
-        assert result.exit_code == 0, result.output
-        return result.stdout
-
-    def refused(self, *words: object) -> str:
-        """Run it and return why it is refused."""
-        result = self(*words)
-        assert result.exit_code == 1, result.output
-        return result.stderr
-
-    def listed(self) -> list[dict[str, Any]]:
-        """Return what holds delivery up."""
-        found: list[dict[str, Any]] = json.loads(self.ok("list", "--json"))
-        assert len(self.ok("list").splitlines()) == len(found)
-        return found
-
-
 @pytest.fixture
 def command(environ: dict[str, str]) -> Command:
-    return Command(environ)
+    return Command(environ, "delivery")
+
+
+def pauses(command: Command) -> list[dict[str, Any]]:
+    """Return what holds delivery up."""
+    found: list[dict[str, Any]] = json.loads(command.ok("list", "--json"))
+    assert len(command.ok("list").splitlines()) == len(found)
+    return found
 
 
 @pytest.fixture
@@ -86,7 +63,7 @@ def test_a_pause_is_listed_written_down_and_ended(supplier: Supplier, command: C
     told = command.ok("pause", "--destination", "gateway", "--reason", "their release")
     assert told.startswith("gateway ")
     assert "by jo: their release" in told
-    (listed,) = command.listed()
+    (listed,) = pauses(command)
     assert listed.pop("since")
     assert listed == {
         "cause": "operator",
@@ -101,7 +78,7 @@ def test_a_pause_is_listed_written_down_and_ended(supplier: Supplier, command: C
         "triedInVain": None,
     }
     command.ok("resume", "--destination", "gateway", "--reason", "done")
-    assert command.listed() == []
+    assert pauses(command) == []
     assert actions(supplier) == [
         ("jo", "delivery pause", "their release", "gateway", None, None),
         ("jo", "delivery resume", "done", "gateway", None, None),
@@ -116,7 +93,7 @@ def test_each_scope_is_a_pause_of_its_own(supplier: Supplier, command: Command) 
     command.ok("pause", "--problem", problem.id, "--reason", "a problem")
     # Once more is once.
     command.ok("pause", "--problem", problem.reference, "--reason", "again")
-    scopes = [(row["destination"], row["tenant"], row["problem"]) for row in command.listed()]
+    scopes = [(row["destination"], row["tenant"], row["problem"]) for row in pauses(command)]
     assert scopes == [
         (None, None, None),
         ("back-office", None, None),
@@ -132,7 +109,7 @@ def test_each_scope_is_a_pause_of_its_own(supplier: Supplier, command: Command) 
     assert "everything" in refused
     assert f"TENANT1 {problem.reference}" in refused
     command.ok("resume", "--tenant", "TENANT1", "--reason", "r")
-    assert len(command.listed()) == 3
+    assert len(pauses(command)) == 3
 
 
 def test_what_does_not_exist_is_refused_with_what_does(
@@ -151,17 +128,17 @@ def test_what_does_not_exist_is_refused_with_what_does(
     )
     assert f"no problem {first.reference}" in other
     assert command("pause").exit_code == 2
-    assert command.listed() == []
+    assert pauses(command) == []
 
 
 def test_a_breaker_is_listed_and_tried_at_once_by_resume(
     supplier: Supplier, command: Command
 ) -> None:
     open_breaker(supplier)
-    (listed,) = command.listed()
+    (listed,) = pauses(command)
     assert (listed["cause"], listed["state"], listed["reason"]) == ("breaker", "open", BREAKER)
     command.ok("resume", "--destination", "gateway", "--reason", "they are back")
-    (listed,) = command.listed()
+    (listed,) = pauses(command)
     assert listed["triedNextAt"] <= datetime.now(UTC).isoformat()
 
 
@@ -178,11 +155,11 @@ def test_a_wait_that_was_asked_for_is_listed_and_ends(supplier: Supplier, comman
 
     ask(2)
     ask(1)  # no shorter for that
-    (listed,) = command.listed()
+    (listed,) = pauses(command)
     assert (listed["cause"], listed["state"]) == ("asked", "asked to wait")
     assert listed["until"] > (now + timedelta(minutes=90)).isoformat()
     command.ok("resume", "--destination", "gateway", "--reason", "they said so")
-    assert command.listed() == []
+    assert pauses(command) == []
 
 
 @pytest.fixture

@@ -3,22 +3,11 @@
 import json
 
 import pytest
-from click.testing import CliRunner, Result
 
-from supplier_api.cli import main
 from supplier_api.db import UnitOfWork
 from supplier_api.problems.inbox_repository import InboxRepository, InboxState
+from tests.commands import Command
 from tests.supplier import Supplier, on_sqlite
-
-
-class Command:
-    """The command `supplier-api` on the supplier's database."""
-
-    def __init__(self, environ: dict[str, str]) -> None:
-        self._environ = {**environ, "SUPPLIER_API_OPERATOR": "jo"}
-
-    def __call__(self, *words: str) -> Result:
-        return CliRunner().invoke(main, words, env=self._environ)
 
 
 @pytest.fixture

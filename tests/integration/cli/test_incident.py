@@ -4,27 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 from sqlalchemy import select
 
-from supplier_api.cli import main
 from supplier_api.db import tables
+from tests.commands import Command
 from tests.supplier import Supplier, on_sqlite
-
-
-class Command:
-    """The command `supplier-api incident` on the supplier's database."""
-
-    def __init__(self, environ: dict[str, str]) -> None:
-        self._environ = {**environ, "SUPPLIER_API_OPERATOR": "jo"}
-
-    def __call__(self, *words: str) -> Result:
-        return CliRunner().invoke(main, ["incident", *words], env=self._environ)
 
 
 @pytest.fixture
 def command(environ: dict[str, str]) -> Command:
-    return Command(environ)
+    return Command(environ, "incident")
 
 
 WHY = ("--reason", "A cable was cut.")

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from supplier_api.cli import main
 from supplier_api.contract.limits import ID_MAX
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
 from supplier_api.delivery.model import Meaning, Reply
 from supplier_api.problems.model import ServiceProblem
+from tests.commands import Command
 from tests.supplier import Problem, Supplier, on_sqlite
 
 PERSON = "Mrs MARKER is not in"
@@ -26,39 +25,17 @@ def behind() -> timedelta:
     return timedelta(hours=2)
 
 
-class Command:
-    """The command `supplier-api` on the supplier's database, given by somebody."""
-
-    def __init__(self, environ: dict[str, str]) -> None:
-        self._environ = {**environ, "SUPPLIER_API_OPERATOR": "ann"}
-
-    def __call__(self, *words: object) -> Result:
-        arguments = list(map(str, words))
-        return CliRunner().invoke(main, arguments, env=self._environ, prog_name="supplier-api")
-
-    def ok(self, *words: object) -> str:
-        """Run it and return what it prints; it must succeed."""
-        result = self(*words)
-        assert result.exit_code == 0, result.output
-        return result.stdout
-
-    def refused(self, *words: object) -> str:
-        """Run it and return what it says; it must refuse."""
-        result = self(*words)
-        assert result.exit_code == 1, result.output
-        return result.stderr
-
-    def names(self, *words: object) -> list[str]:
-        """Return the names that a list prints, which the same as JSON has too."""
-        lines = self.ok(*words).splitlines()
-        rows = json.loads(self.ok(*words, "--json"))
-        assert [line.split()[0] for line in lines] == [row["name"] for row in rows]
-        return [row["name"] for row in rows]
-
-
 @pytest.fixture
 def command(environ: dict[str, str]) -> Command:
-    return Command(environ)
+    return Command(environ, by="ann")
+
+
+def names(command: Command, *words: str) -> list[str]:
+    """Return the names that a list prints, which the same as JSON has too."""
+    lines = command.ok(*words).splitlines()
+    rows = json.loads(command.ok(*words, "--json"))
+    assert [line.split()[0] for line in lines] == [row["name"] for row in rows]
+    return [row["name"] for row in rows]
 
 
 @pytest.fixture
@@ -93,7 +70,7 @@ def test_dead_letters_are_listed_with_what_is_parked_behind_them(
 ) -> None:
     other = supplier.opened(id=7, serviceId="SI0000000000099", tenant="TENANT2")
     supplier.event(other.reference, "start")
-    assert command.names("kci", "list") == [named(problem, 2), named(problem, 3)]
+    assert names(command, "kci", "list") == [named(problem, 2), named(problem, 3)]
     for options, numbers in {
         ("--state", "refused"): [2],
         ("--state", "dead"): [2],
@@ -107,11 +84,11 @@ def test_dead_letters_are_listed_with_what_is_parked_behind_them(
         ("--since", "90m"): [3],
         ("--until", "90m"): [2],
     }.items():
-        assert command.names("kci", "list", *options) == [
+        assert names(command, "kci", "list", *options) == [
             named(problem, number) for number in numbers
         ]
     queued = [named(problem, 3), named(other, 1)]
-    assert command.names("kci", "list", "--state", "queued") == queued
+    assert names(command, "kci", "list", "--state", "queued") == queued
     first = command("kci", "list", "--limit", "1")
     assert first.stdout.split()[0] == named(problem, 2)
     assert first.stderr == "there are more than 1; --limit shows more\n"
@@ -217,7 +194,7 @@ def test_a_dead_letter_is_replayed(supplier: Supplier, command: Command, problem
     assert (action.who, action.reason) == ("ann", "not for the tenant")
     supplier.machine.advance(7200)  # what the command wrote is due by the host's time
     supplier.deliver()
-    assert command.names("kci", "list", "--state", "delivered") == [
+    assert names(command, "kci", "list", "--state", "delivered") == [
         named(problem, number) for number in (1, 2, 3)
     ]
     assert "is delivered (on " in command.refused("kci", "replay", named(problem, 2), *WHY)
@@ -332,8 +309,8 @@ def test_a_work_order_is_skipped_and_replayed(
         return supplier.stored(problem.id)
 
     name = named(problem, 1)
-    assert command.names("work-order", "list") == []
-    assert command.names("work-order", "list", "--state", "queued", "--kind", "problem") == [name]
+    assert names(command, "work-order", "list") == []
+    assert names(command, "work-order", "list", "--state", "queued", "--kind", "problem") == [name]
     seen: dict[str, Any] = json.loads(command.ok("work-order", "show", name, "--json"))
     assert (seen["kind"], seen["body"]["reference"]) == ("problem", problem.reference)
     assert "is a work order" not in command.refused("kci", "show", seen["id"])

@@ -3,26 +3,15 @@
 import json
 
 import pytest
-from click.testing import CliRunner, Result
 
-from supplier_api.cli import main
+from tests.commands import Command
 from tests.samples import problem_request
 from tests.supplier import Supplier, on_sqlite
 
 
-class Command:
-    """The command `supplier-api maintenance` on the supplier's database."""
-
-    def __init__(self, environ: dict[str, str]) -> None:
-        self._environ = {**environ, "SUPPLIER_API_OPERATOR": "jo"}
-
-    def __call__(self, *words: str) -> Result:
-        return CliRunner().invoke(main, ["maintenance", *words], env=self._environ)
-
-
 @pytest.fixture
 def command(environ: dict[str, str]) -> Command:
-    return Command(environ)
+    return Command(environ, "maintenance")
 
 
 @on_sqlite

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from supplier_api.cli.new_adapter import KINDS, new_adapter
+from tests.commands import run_command
 
 ROOT = Path(__file__).parents[3]
 # The most that is promised for the sample desk.
@@ -67,9 +68,9 @@ def test_its_mapping_is_good(tmp_path: Path, like: str) -> None:
     package = write(tmp_path, like)
     [mapping] = package.rglob("mapping.yaml")
 
-    said = run("supplier_api.cli", "backoffice", "check", str(mapping), at=tmp_path)
+    said = run_command(("backoffice", "check", str(mapping)), {})
 
-    assert "good, 1 sample, 1 warning" in said
+    assert "good, 1 sample, 1 warning" in said.stdout
 
 
 @pytest.mark.parametrize("like", KINDS)

@@ -6,11 +6,9 @@ from functools import partial
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 from flask import Flask
 
 from supplier_api.app.services import ClockPair
-from supplier_api.cli import main
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import (
@@ -29,6 +27,7 @@ from supplier_api.problems.work import WorkOrder
 from supplier_api.rules.model import Operation
 from supplier_api.sandbox.simulated_backoffice import SimulatedBackOffice
 from supplier_api.settings.model import BackOfficeSettings
+from tests.commands import Command
 from tests.samples import cancellation_request, problem_request
 from tests.supplier import DEFERRED, Supplier, on_sqlite
 
@@ -40,26 +39,9 @@ def behind() -> timedelta:
     return timedelta(hours=2)
 
 
-class Command:
-    """The command `supplier-api problem` on the supplier's database."""
-
-    def __init__(self, environ: dict[str, str]) -> None:
-        self._environ = environ
-
-    def __call__(self, *words: object) -> Result:
-        arguments = ["problem", *map(str, words)]
-        return CliRunner().invoke(main, arguments, env=self._environ, prog_name="supplier-api")
-
-    def ok(self, *words: object) -> str:
-        """Run it and return what it prints; it must succeed."""
-        result = self(*words)
-        assert result.exit_code == 0, result.output
-        return result.stdout
-
-
 @pytest.fixture
 def command(environ: dict[str, str]) -> Command:
-    return Command(environ)
+    return Command(environ, "problem", by=None)
 
 
 # -- list

@@ -26,6 +26,7 @@ LIVE = {
 }
 # A copy of the live database, with the settings of a rehearsal.
 REHEARSAL = {**LIVE, "SUPPLIER_API__ENVIRONMENT": "rehearsal"}
+OF_REHEARSAL = "environment rehearsal with the gateway gateway.example"
 ELSEWHERE = {**LIVE, "SUPPLIER_API__GATEWAY__KCI_URL": "https://other.example/kcis"}
 
 
@@ -61,14 +62,15 @@ def test_an_upgrade_puts_it_on_too(run: Run, upgraded_url: str) -> None:
 
 
 @pytest.mark.usefixtures("logged")  # a server configures the logs as it starts
-@pytest.mark.parametrize("words", [("serve",), ("worker",), ("problem", "event", "1", "start")])
 @pytest.mark.parametrize(
-    ("settings", "ours"),
+    ("words", "settings", "ours"),
     [
-        (REHEARSAL, "environment rehearsal with the gateway gateway.example"),
-        (ELSEWHERE, "environment live with the gateway other.example"),
+        (("serve",), REHEARSAL, OF_REHEARSAL),
+        (("worker",), REHEARSAL, OF_REHEARSAL),
+        (("worker",), ELSEWHERE, "environment live with the gateway other.example"),
+        (("problem", "event", "1", "start"), REHEARSAL, OF_REHEARSAL),
     ],
-    ids=["another environment", "another gateway"],
+    ids=["serve", "worker", "another gateway", "event"],
 )
 def test_nothing_that_could_send_starts_on_somebody_elses(
     run: Run, words: tuple[str, ...], settings: dict[str, str], ours: str

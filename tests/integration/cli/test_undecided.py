@@ -4,11 +4,10 @@ import json
 from datetime import timedelta
 
 import pytest
-from click.testing import CliRunner, Result
 
-from supplier_api.cli import main
 from supplier_api.problems.timer_repository import Timer, TimerRepository
 from supplier_api.problems.work_items import Doer, WorkItems
+from tests.commands import Command
 from tests.samples import problem_request
 from tests.supplier import DEFERRED, Supplier
 
@@ -20,20 +19,9 @@ def behind() -> timedelta:
     return timedelta(hours=3)
 
 
-class Command:
-    """The command, with further settings."""
-
-    def __init__(self, environ: dict[str, str]) -> None:
-        self._environ = environ
-
-    def __call__(self, *words: str, **more: str) -> Result:
-        given = {**self._environ, **more}
-        return CliRunner().invoke(main, list(words), env=given, prog_name="supplier-api")
-
-
 @pytest.fixture
 def command(environ: dict[str, str]) -> Command:
-    return Command(environ)
+    return Command(environ, by=None)
 
 
 def test_what_waits_is_listed_with_its_deadline_and_why(

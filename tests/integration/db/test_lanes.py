@@ -1,6 +1,6 @@
 """Lanes on both engines: order, claims, fences, and what is due when."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
@@ -23,23 +23,6 @@ NOW = ManualMachineClock().now()
 on_postgresql = pytest.mark.parametrize("upgraded_url", ["emptied_postgresql"], indirect=True)
 TAKEN = MessageState.DELIVERED
 LATER = MessageState.QUEUED
-
-
-@pytest.fixture
-def clock() -> ManualMachineClock:
-    return ManualMachineClock()
-
-
-@pytest.fixture
-def store(upgraded_url: str, clock: ManualMachineClock) -> Iterator[Store]:
-    store = Store(upgraded_url, clock)
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def outbox(store: Store, clock: ManualMachineClock) -> Outbox:
-    return Outbox(store, clock)
 
 
 @pytest.fixture

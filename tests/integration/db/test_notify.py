@@ -7,26 +7,14 @@ import psycopg
 import pytest
 
 from supplier_api.clock import ManualMachineClock
-from supplier_api.db import Store, postgresql_notify
 from supplier_api.db import notify as wakeup
+from supplier_api.db import postgresql_notify
 from supplier_api.db.notify import WakeEvent, Wakeup
 from supplier_api.db.postgresql_notify import Notifier
 from tests.outbox import Outbox
 from tests.waiting import PATIENCE
 
 on_postgresql = pytest.mark.parametrize("upgraded_url", ["emptied_postgresql"], indirect=True)
-
-
-@pytest.fixture
-def clock() -> ManualMachineClock:
-    return ManualMachineClock()
-
-
-@pytest.fixture
-def outbox(upgraded_url: str, clock: ManualMachineClock) -> Iterator[Outbox]:
-    store = Store(upgraded_url, clock)
-    yield Outbox(store, clock)
-    store.close()
 
 
 @contextmanager

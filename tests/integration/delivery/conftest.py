@@ -5,7 +5,7 @@ import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -16,8 +16,7 @@ from supplier_api.delivery.dispatcher import Dispatcher
 from supplier_api.delivery.model import Destination, Meaning, Reply, RetryPolicy
 from supplier_api.ids import SeededIdSource
 from supplier_api.outbox.model import Message
-from tests.integration.delivery.sink import Sink, serving
-from tests.outbox import DESTINATION, Outbox
+from tests.outbox import DESTINATION
 
 # Waits without jitter, so that a manual clock can be put exactly to them.
 POLICY = RetryPolicy(
@@ -71,6 +70,16 @@ class FakeTransport:
         return [number for problem, number in self.sent if problem == problem_id]
 
 
+class NoTimers:
+    """Nothing is ever due."""
+
+    def run_due(self, limit: int, go_on: Callable[[], bool]) -> int:  # noqa: ARG002 - the port's
+        return 0
+
+    def next_due(self) -> datetime | None:
+        return None
+
+
 class Clock(SystemMachineClock):
     """A clock that the test can advance."""
 
@@ -78,30 +87,6 @@ class Clock(SystemMachineClock):
 
     def monotonic(self) -> float:
         return super().monotonic() + self.passed
-
-
-@pytest.fixture
-def sink() -> Iterator[Sink]:
-    """Yield a gateway that keeps what comes."""
-    with serving() as sink:
-        yield sink
-
-
-@pytest.fixture
-def clock() -> ManualMachineClock:
-    return ManualMachineClock()
-
-
-@pytest.fixture
-def store(upgraded_url: str, clock: ManualMachineClock) -> Iterator[Store]:
-    store = Store(upgraded_url, clock)
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def outbox(store: Store, clock: ManualMachineClock) -> Outbox:
-    return Outbox(store, clock)
 
 
 @pytest.fixture

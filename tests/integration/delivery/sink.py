@@ -1,6 +1,7 @@
 """A gateway on loopback that answers as the test sets and records what it received."""
 
 import contextlib
+import socket
 import ssl
 import threading
 from collections import deque
@@ -185,3 +186,11 @@ def serving(tls: Path | None = None) -> Iterator[Sink]:
             sink.let_go.set()
             server.shutdown()
             thread.join()
+
+
+@contextlib.contextmanager
+def nobody() -> Iterator[str]:
+    """Yield an address at which nobody listens, nor will."""
+    with contextlib.closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"

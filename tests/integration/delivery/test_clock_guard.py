@@ -1,6 +1,5 @@
 """The host's clock is put back or forward while messages wait, through the scheduler's turns."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,21 +13,12 @@ from supplier_api.db.notify import WakeEvent
 from supplier_api.delivery.scheduler import ClockGuard, Scheduler
 from supplier_api.outbox.model import Fenced
 from supplier_api.outbox.repository import LaneRepository
+from tests.integration.delivery.conftest import NoTimers
 from tests.outbox import DESTINATION, Outbox, proceed
 
 HOUR = timedelta(hours=1)
 on_sqlite = pytest.mark.parametrize("upgraded_url", ["sqlite_file"], indirect=True)
 pytestmark = on_sqlite
-
-
-class NoTimers:
-    """Timers of which none is ever due."""
-
-    def run_due(self, limit: int, go_on: Callable[[], bool]) -> int:  # noqa: ARG002 - the port's
-        return 0
-
-    def next_due(self) -> datetime | None:
-        return None
 
 
 def worker(store: Store, clock: ManualMachineClock, name: str = "worker-1") -> Scheduler:

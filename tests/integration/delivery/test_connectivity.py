@@ -21,7 +21,7 @@ from supplier_api.sandbox.simulated_backoffice import SimulatedBackOffice
 from supplier_api.settings import load_settings
 from tests.certificates import issued, self_signed
 from tests.integration.delivery.proxy import proxying
-from tests.integration.delivery.sink import Sink, answer, grant, serving
+from tests.integration.delivery.sink import Sink, answer, grant, nobody, serving
 from tests.integration.delivery.test_gateway import MESSAGE, transport_to
 
 CLOCK = SystemMachineClock()
@@ -64,13 +64,6 @@ def to(sink: Sink, **settings: object) -> Walk:
 
 def addresses(url: str) -> dict[str, object]:
     return {"KCI_URL": f"{url}/kcis", "TOKEN_URL": f"{url}/auth/supplier/access-token"}
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 # -- the whole way
@@ -140,7 +133,8 @@ def test_a_name_that_nobody_knows() -> None:
 
 
 def test_a_port_at_which_nobody_listens() -> None:
-    walk = Walk(**addresses(f"http://127.0.0.1:{free_port()}"))
+    with nobody() as url:
+        walk = Walk(**addresses(url))
     broken(walk, "connection to", "refused", "nothing listens")
 
 

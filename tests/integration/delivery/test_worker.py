@@ -1,7 +1,6 @@
 """The worker as a whole: real clocks, real threads, a real receiver."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
 
 import pytest
 
@@ -19,23 +18,13 @@ from supplier_api.delivery.worker import Worker
 from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.ids import SystemIdSource
-from tests.integration.delivery.conftest import ALREADY, PATIENCE, POLICY, RoundMaker
+from tests.integration.delivery.conftest import ALREADY, PATIENCE, POLICY, NoTimers, RoundMaker
 from tests.integration.delivery.sink import Sink, answer, hang
 from tests.outbox import DESTINATION, Outbox
 
 CLOCK = SystemMachineClock()
 # So that nothing is delivered because somebody looked by chance.
 NEVER = 3600.0
-
-
-class NoTimers:
-    """Nothing is ever due."""
-
-    def run_due(self, limit: int, go_on: Callable[[], bool]) -> int:  # noqa: ARG002 - the port's
-        return 0
-
-    def next_due(self) -> datetime | None:
-        return None
 
 
 def transport_to(sink: Sink, watchdog: Watchdog) -> GatewayTransport:

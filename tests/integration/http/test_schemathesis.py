@@ -1,7 +1,6 @@
 """Schemathesis reads the served description and tries what it allows and forbids, all checks on."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from supplier_api.db import migrate
+from tests.system.installation import free_port
 from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
@@ -38,15 +38,12 @@ def served(sqlite_url: str, tmp_path: Path) -> Iterator[tuple[str, dict[str, str
     """Yield the URL of a supplier that runs as users run it, and its environment."""
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "rules.yaml").write_text(RULES, encoding="utf-8")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     environ = {
         **os.environ,
         "SUPPLIER_API_CONFIG_DIR": str(tmp_path / "config"),
         "SUPPLIER_API_DATA_DIR": str(tmp_path),
         "SUPPLIER_API__DATABASE__URL": sqlite_url,
-        "SUPPLIER_API__SERVER__PORT": str(port),
+        "SUPPLIER_API__SERVER__PORT": str(port := free_port()),
         "SUPPLIER_API__ACCESS__CLIENTS__GATEWAY__SCOPES": SCOPES,
         "SUPPLIER_API__LOG__LEVEL": "error",
     }

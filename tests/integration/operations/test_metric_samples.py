@@ -1,6 +1,5 @@
 """Samples of what processes count: stored, merged, removed, and read as a series."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -27,18 +26,6 @@ from supplier_api.operations.metrics import MetricSample
 MINUTE = timedelta(minutes=1)
 TEN = 10.0  # seconds
 NEVER = 10_000  # turns
-
-
-@pytest.fixture
-def clock() -> ManualMachineClock:
-    return ManualMachineClock()
-
-
-@pytest.fixture
-def store(upgraded_url: str, clock: ManualMachineClock) -> Iterator[Store]:
-    store = Store(upgraded_url, clock)
-    yield store
-    store.close()
 
 
 @pytest.fixture

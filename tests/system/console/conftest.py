@@ -1,4 +1,4 @@
-"""A browser, and installations that the tests of one engine share."""
+"""A browser, and installations that the tests of one module share."""
 
 import os
 from collections.abc import Callable, Iterator

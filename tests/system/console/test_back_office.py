@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
 from itertools import count
 
 import pytest
@@ -10,11 +9,9 @@ import requests
 from playwright.sync_api import Page, expect
 
 from supplier_api.sandbox.sample_desk.web import RunningDesk
-from tests import postgresql
 from tests.system.callers import GatewayCaller
 from tests.system.console.browser import ConsolePage
 from tests.system.installation import Installation
-from tests.upgraded import upgrade
 from tests.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.slow
@@ -30,13 +27,10 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDesk]:
         yield running
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def installation(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, desk: RunningDesk
-) -> Iterator[Installation]:
-    """Yield a running installation whose back office is that ticket system, on each engine."""
-    folder = tmp_path_factory.mktemp("back_office")
-    settings: dict[str, object] = {
+@pytest.fixture(scope="module")
+def more_settings(desk: RunningDesk) -> dict[str, object]:
+    """Return the settings of an installation whose back office is that ticket system."""
+    return {
         "BACKOFFICE__ADAPTER": "sample-desk",
         "BACKOFFICE__OPTIONS__URL": desk.url,
         "BACKOFFICE__HOOK_TOKEN": HOOK_TOKEN,
@@ -44,15 +38,6 @@ def installation(
         "POLLING__EVERY": 3600,
         "POLLING__RECONCILE_EVERY": 36000,
     }
-    with ExitStack() as stack:
-        if request.param == "postgresql":
-            server = request.getfixturevalue("postgresql_server")
-            name = f"test_{folder.name.replace('-', '_')}"
-            settings["DATABASE__URL"] = stack.enter_context(postgresql.database(server, name))
-        made = stack.enter_context(closing(Installation(folder, settings)))
-        upgrade(made.database)
-        made.start("serve", "worker", "sandbox")
-        yield made
 
 
 @pytest.fixture

@@ -71,11 +71,6 @@ def use_cases() -> FakeUseCases:
 
 
 @pytest.fixture
-def clock() -> ManualMachineClock:
-    return ManualMachineClock()
-
-
-@pytest.fixture
 def make_app(use_cases: FakeUseCases, clock: ManualMachineClock) -> Callable[..., Flask]:
     def make(
         prefix: str = "",

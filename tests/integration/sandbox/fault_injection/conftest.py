@@ -36,7 +36,7 @@ from supplier_api.sandbox.gateway.config import SupplierAccount as SupplierOfSan
 from supplier_api.sandbox.gateway.config import TenantAccount
 from supplier_api.settings import Settings
 from tests.delivering import LaneDelivery
-from tests.integration.delivery.sink import Sink, serving
+from tests.integration.delivery.sink import Sink
 from tests.integration.sandbox.gateway.test_with_supplier import Chain, listening
 from tests.integration.standing import app, clocks, sqlite_file
 from tests.supplier import LEASE, TENANT, Problem, Supplier, manual_clocks
@@ -116,13 +116,6 @@ class Faulty(Supplier):
 def numbers(sink: Sink) -> list[int]:
     """Return the numbers of the KCIs that came, in order."""
     return [json.loads(kci.body)["sequenceNumber"] for kci in sink.kcis]
-
-
-@pytest.fixture
-def sink() -> Iterator[Sink]:
-    """Yield a gateway that keeps what comes, and takes it unless it is told otherwise."""
-    with serving() as sink:
-        yield sink
 
 
 @pytest.fixture

@@ -111,11 +111,6 @@ def supplier_stub(listening_supplier: SupplierStub) -> SupplierStub:
 
 
 @pytest.fixture
-def clock() -> ManualMachineClock:
-    return ManualMachineClock()
-
-
-@pytest.fixture
 def config(tmp_path: Path, supplier_stub: SupplierStub) -> SandboxConfig:
     def supplier(name: str, client_id: str) -> SupplierAccount:
         return SupplierAccount(
