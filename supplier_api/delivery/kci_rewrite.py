@@ -18,8 +18,7 @@ from supplier_api.contract.codes import ReasonCode, ResolutionStatus
 from supplier_api.contract.limits import TEXT_MAX
 from supplier_api.contract.transition_checks import impossible_course
 from supplier_api.db import UnitOfWork
-from supplier_api.outbox.messages import Rewritten, StoredMessage
-from supplier_api.outbox.model import NO_BODY, Revision
+from supplier_api.outbox.model import NO_BODY, Revision, Rewritten, StoredMessage
 from supplier_api.problems.kci import (
     add_gap_notes,
     change_entity,

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from supplier_api.clock import to_wire
-from supplier_api.outbox.messages import StoredMessage
-from supplier_api.outbox.model import NO_BODY, MessageState
+from supplier_api.outbox.model import NO_BODY, MessageState, StoredMessage
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY
 
 

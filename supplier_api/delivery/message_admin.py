@@ -33,8 +33,15 @@ from supplier_api.delivery.message_actions import (
 )
 from supplier_api.delivery.seen_message import SeenMessage
 from supplier_api.delivery.time_window import TimeWindow
-from supplier_api.outbox.messages import BeingSent, MessageRepository, Rewritten, StoredMessage
-from supplier_api.outbox.model import LaneRow, Message, MessageState, Revision
+from supplier_api.outbox.messages import BeingSent, MessageRepository
+from supplier_api.outbox.model import (
+    LaneRow,
+    Message,
+    MessageState,
+    Revision,
+    Rewritten,
+    StoredMessage,
+)
 from supplier_api.problems.decision_repository import DecisionRepository
 from supplier_api.problems.model import ServiceProblem
 from supplier_api.problems.record_mending import MendedField, NotOfTheRecord, mend_record

@@ -12,8 +12,8 @@ from supplier_api.clock import to_wire
 from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
 from supplier_api.delivery.message_actions import COMMANDS
-from supplier_api.outbox.messages import MessageRepository, StoredMessage
-from supplier_api.outbox.model import MessageState, shown_log
+from supplier_api.outbox.messages import MessageRepository
+from supplier_api.outbox.model import MessageState, StoredMessage, shown_log
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY
 
 # How a message is called, by destination.

@@ -17,8 +17,15 @@ from supplier_api.db import UnitOfWork
 from supplier_api.delivery.completer import Completer
 from supplier_api.delivery.flow_control import FlowControl
 from supplier_api.delivery.model import Destination, Lease, Meaning, Reply, Sent
-from supplier_api.outbox.messages import MessageRepository, StoredMessage
-from supplier_api.outbox.model import DEAD_LETTERS, Claim, Fenced, Message, MessageState
+from supplier_api.outbox.messages import MessageRepository
+from supplier_api.outbox.model import (
+    DEAD_LETTERS,
+    Claim,
+    Fenced,
+    Message,
+    MessageState,
+    StoredMessage,
+)
 from supplier_api.outbox.pauses import ActivePauses, PauseRepository
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.services import BACK_OFFICE, Services

@@ -14,7 +14,8 @@ from supplier_api.clock import to_wire
 from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
 from supplier_api.delivery.message_actions import BY_HAND, NotPossible
-from supplier_api.outbox.messages import BY_OPERATOR, StoredMessage
+from supplier_api.outbox.messages import BY_OPERATOR
+from supplier_api.outbox.model import StoredMessage
 
 _WRITTEN = re.compile(r"([a-z]{1,20})-([0-9]{1,9})-([0-9]{1,9})-([0-9a-f]{16})")
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from supplier_api.clock import instant_given
-from supplier_api.outbox.messages import StoredMessage
+from supplier_api.outbox.model import StoredMessage
 
 
 class WrongWindow(ValueError):

@@ -5,7 +5,7 @@ while a lease is live, and fences off any earlier claim on the lane. All instant
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -30,8 +30,10 @@ from supplier_api.outbox.model import (
     DEAD_LETTERS,
     Attempt,
     LaneRow,
+    LastMessage,
     MessageState,
-    Revision,
+    Rewritten,
+    StoredMessage,
 )
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.outbox.statements import QUEUED, lane, message, problem
@@ -53,69 +55,6 @@ class BeingSent(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class StoredMessage:
-    """A message with all that is stored of it, and the state of its lane.
-
-    `reference` and `gateway_id` are the problem's. `parked`: its lane waits for an operator.
-    """
-
-    id: int
-    lane_id: int
-    problem_id: int
-    tenant: str
-    destination: str
-    reference: str
-    gateway_id: int
-    number: int
-    uuid: str
-    kind: str
-    subject: str | None
-    conversation_id: str
-    state: str
-    parked: bool
-    due_at: datetime | None
-    body: str = field(repr=False)
-    original: str | None = field(repr=False)
-    mended: str | None
-    refusal: dict[str, Any] | None = field(repr=False)
-    log: list[dict[str, Any]] = field(repr=False)
-    attempts: int
-    first_attempt: datetime | None
-    unknown: bool
-    digest: str | None
-    back_office_id: str | None
-    created: datetime
-    settled: datetime | None
-
-    @property
-    def name(self) -> str:
-        """Its name for operators: the problem's reference and the number."""
-        return f"{self.reference}#{self.number}"
-
-    @property
-    def dead(self) -> bool:
-        """Whether it is a dead letter."""
-        return self.state in DEAD_LETTERS
-
-    @property
-    def untried(self) -> bool:
-        """Whether it is queued, and the receiver cannot have seen it in any form."""
-        return self.state == MessageState.QUEUED and not self.attempts and not self.log
-
-
-@dataclass(frozen=True, slots=True)
-class LastMessage:
-    """The last message of a lane; `created` and `settled` are machine time."""
-
-    number: int
-    uuid: str
-    kind: str
-    state: str
-    created: datetime
-    settled: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
 class MessageFilter:
     """Which messages to list; without a destination, those to all.
 
@@ -133,15 +72,6 @@ class MessageFilter:
     until: datetime | None = None
     after: int | None = None
     limit: int = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Rewritten:
-    """A message's new body, and why it differs from the former one."""
-
-    body: str = field(repr=False)
-    kind: str
-    mended: Revision
 
 
 class MessageRepository:

@@ -211,6 +211,78 @@ class LaneStep:
     parks: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message with all that is stored of it, and the state of its lane.
+
+    `reference` and `gateway_id` are the problem's. `parked`: its lane waits for an operator.
+    """
+
+    id: int
+    lane_id: int
+    problem_id: int
+    tenant: str
+    destination: str
+    reference: str
+    gateway_id: int
+    number: int
+    uuid: str
+    kind: str
+    subject: str | None
+    conversation_id: str
+    state: str
+    parked: bool
+    due_at: datetime | None
+    body: str = field(repr=False)
+    original: str | None = field(repr=False)
+    mended: str | None
+    refusal: dict[str, Any] | None = field(repr=False)
+    log: list[dict[str, Any]] = field(repr=False)
+    attempts: int
+    first_attempt: datetime | None
+    unknown: bool
+    digest: str | None
+    back_office_id: str | None
+    created: datetime
+    settled: datetime | None
+
+    @property
+    def name(self) -> str:
+        """Its name for operators: the problem's reference and the number."""
+        return f"{self.reference}#{self.number}"
+
+    @property
+    def dead(self) -> bool:
+        """Whether it is a dead letter."""
+        return self.state in DEAD_LETTERS
+
+    @property
+    def untried(self) -> bool:
+        """Whether it is queued, and the receiver cannot have seen it in any form."""
+        return self.state == MessageState.QUEUED and not self.attempts and not self.log
+
+
+@dataclass(frozen=True, slots=True)
+class LastMessage:
+    """The last message of a lane; `created` and `settled` are machine time."""
+
+    number: int
+    uuid: str
+    kind: str
+    state: str
+    created: datetime
+    settled: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """A message's new body, and why it differs from the former one."""
+
+    body: str = field(repr=False)
+    kind: str
+    mended: Revision
+
+
 def shown_log(log: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return a message's log as people read it: its instants are written as all others are."""
     return [{**entry, "at": to_wire(datetime.fromisoformat(entry["at"]))} for entry in log]

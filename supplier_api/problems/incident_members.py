@@ -4,7 +4,8 @@ from typing import Any
 
 from supplier_api.clock import to_wire
 from supplier_api.db import UnitOfWork
-from supplier_api.outbox.messages import LastMessage, MessageRepository
+from supplier_api.outbox.messages import MessageRepository
+from supplier_api.outbox.model import LastMessage
 from supplier_api.problems import view
 from supplier_api.problems.incident_repository import IncidentRepository
 from supplier_api.problems.repository import ProblemRepository

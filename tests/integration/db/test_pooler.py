@@ -114,7 +114,7 @@ def _settings_of_the_session(uow: UnitOfWork) -> list[str]:
 
 @on_postgresql
 def test_a_transaction_that_goes_by_indexes_leaves_the_session_as_it_was(upgraded_url: str) -> None:
-    names = ("enable_seqscan", "enable_bitmapscan", "jit", "lock_timeout")
+    names = ("enable_seqscan", "enable_bitmapscan", "enable_sort", "jit", "plan_cache_mode")
 
     def settings(uow: UnitOfWork) -> list[str]:
         return [str(uow.connection.scalar(text(f"SHOW {name}"))) for name in names]
@@ -125,8 +125,8 @@ def test_a_transaction_that_goes_by_indexes_leaves_the_session_as_it_was(upgrade
 
     with closing(Store(upgraded_url, SystemMachineClock(), pool_size=1)) as store:
         before = store.read(settings)
-        assert store.read(claim)[:3] == ["off", "off", "off"]
-        assert store.read(settings)[:3] == before[:3] == ["on", "on", "on"]
+        assert store.read(claim) == [*["off"] * 4, "force_generic_plan"]
+        assert store.read(settings) == before == [*["on"] * 4, "auto"]
         raw = store.engine.raw_connection()
         cursor = raw.cursor()
         cursor.execute("SHOW lock_timeout")
