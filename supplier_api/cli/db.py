@@ -61,11 +61,13 @@ def upgrade() -> None:
 @with_json
 def retain(dry_run: bool, vacuum: bool, as_json: bool) -> None:
     """Take away what is older than the settings want it kept, as the workers do every hour."""
+    if dry_run and vacuum:
+        raise click.UsageError("--vacuum: nothing is rewritten with --dry-run")
     settings = load_settings()
     with (reading if dry_run else changing)(settings) as services:
         retaining = RetentionChore(services, RetentionPolicy.of(settings))
         counts = retaining.due() if dry_run else retaining.run()
-        if vacuum and not dry_run:
+        if vacuum:
             services.store.rewrite()
     if as_json:
         print_json(counts)

@@ -29,8 +29,8 @@ from supplier_api.operations.privacy_find import mentions
 from supplier_api.operations.privacy_repository import TABLES, PrivacyRepository
 from supplier_api.operations.privacy_search import FoundRow, with_names
 from supplier_api.operations.retention_repository import RetentionRepository
-from supplier_api.outbox.messages import MessageRepository, StoredMessage
-from supplier_api.outbox.model import MessageState
+from supplier_api.outbox.messages import MessageRepository
+from supplier_api.outbox.model import MessageState, StoredMessage
 from supplier_api.problems import view
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import ServiceProblem

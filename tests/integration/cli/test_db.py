@@ -81,7 +81,15 @@ def test_wrong_settings_are_told_without_a_trace(run: Run) -> None:
 
 
 @on_sqlite
-@pytest.mark.parametrize("words", [("db", "downgrade"), ("db", "upgrade", "now"), ("bd",)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("db", "downgrade"),
+        ("db", "upgrade", "now"),
+        ("db", "retain", "--dry-run", "--vacuum"),
+        ("bd",),
+    ],
+)
 def test_wrong_use_exits_with_2(run: Run, words: tuple[str, ...]) -> None:
     assert run(*words).exit_code == 2
 
