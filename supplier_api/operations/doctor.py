@@ -38,7 +38,7 @@ MESSAGE_NAMES = {GATEWAY: ("KCI", "kci"), BACK_OFFICE: ("work order", "work-orde
 # Checks that a program cannot make.
 NEVER_MADE = (
     "whether the gateway holds the problems that we hold: it has no such call; ask its operator",
-    "whether the back office works on the tickets that it opened: its port has no such call",
+    "whether tickets of the back office stand as their problems: that is `supplier-api reconcile`",
     "whether the gateway can be reached: that is `supplier-api doctor --connect`",
 )
 Row = Mapping[str, Any]
