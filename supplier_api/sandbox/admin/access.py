@@ -16,7 +16,6 @@ from flask import Response, request
 from supplier_api.audit import UNKNOWN
 from supplier_api.contract.codes import ErrorCode
 from supplier_api.sandbox.admin.parts import bench
-from supplier_api.settings import is_loopback
 
 SCOPE = "admin"
 
@@ -43,7 +42,7 @@ def check_access() -> Response | None:
             "Host: expected an address, a name without a dot, or one that"
             " SUPPLIER_API__SANDBOX__ALLOWED_HOSTS lists",
         )
-    if not is_loopback(parts.settings.server.host):
+    if not parts.on_loopback:
         parts.tokens.admit(request.headers.get("Authorization"), SCOPE)
     return None
 

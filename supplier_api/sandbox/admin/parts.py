@@ -17,7 +17,7 @@ from supplier_api.problems.services import Services
 from supplier_api.sandbox.clock_sync import GatewayClockSync
 from supplier_api.sandbox.journal.recorder import Recorder
 from supplier_api.sandbox.virtual_clock import VirtualClock
-from supplier_api.settings import Settings
+from supplier_api.settings import Settings, is_loopback
 
 EXTENSION = "admin"
 WAITING_MAX = 8
@@ -40,9 +40,12 @@ class AdminParts:
     # Held by each request that is kept waiting on purpose, so that some threads are left for all
     # others: at most half of them.
     waiting: BoundedSemaphore = field(init=False)
+    # Beyond loopback a token is asked for.
+    on_loopback: bool = field(init=False)
 
     def __post_init__(self) -> None:
         """Let as many requests wait as the settings have threads for."""
+        object.__setattr__(self, "on_loopback", is_loopback(self.settings.server.host))
         most = min(WAITING_MAX, max(1, self.settings.server.threads // 2))
         object.__setattr__(self, "waiting", BoundedSemaphore(most))
 

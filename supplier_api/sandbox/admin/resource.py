@@ -100,6 +100,10 @@ class AdminBlueprint(Blueprint):
             "Query",
             {each: it for each, it in (parameters or {}).items() if each not in in_path.fields},
         )
+        defaults = {
+            each: None if it.load_default is missing else it.load_default
+            for each, it in in_query.fields.items()
+        }
         all_answers = {**ERRORS, **(BODY_ERRORS if body is not None else {}), **answers}
         described = operation(
             f"admin-{name}",
@@ -116,10 +120,12 @@ class AdminBlueprint(Blueprint):
             @wraps(view)
             def answer(**names: str) -> Response:
                 found = Findings()
-                asked = found.reading(lambda: load(in_path, names)) or {}
-                query = found.reading(lambda: _query(in_query))
-                if in_query.fields:
-                    asked["query"] = query
+                asked: dict[str, Any] = {}
+                if names:
+                    asked = found.reading(lambda: load(in_path, names)) or {}
+                given = found.reading(lambda: _query(in_query)) if request.args else {}
+                if defaults:
+                    asked["query"] = {**defaults, **(given or {})}
                 if body is not None:
                     asked["body"] = found.reading(lambda: _body(body))
                 if found.any():
@@ -138,11 +144,7 @@ def _write_journal() -> None:
 
 def _query(schema: Schema) -> dict[str, Any]:
     check_query(request, schema.fields)
-    defaults = {
-        name: None if each.load_default is missing else each.load_default
-        for name, each in schema.fields.items()
-    }
-    return defaults | load(schema, request.args.to_dict())
+    return load(schema, request.args.to_dict())
 
 
 def _body(schema: Schema) -> dict[str, Any]:

@@ -53,4 +53,4 @@ def test_a_create_looks_once_for_all_that_is_set(
     assert supplier.create(problem_request()).status_code == 201
     services.store.close()
     looks = [name for name in whose if name.startswith(("ActiveFaults", "Stored", "read_scales"))]
-    assert looks == ["ActiveFaults.candidates.<locals>.look"]
+    assert looks == ["ActiveFaults.look.<locals>.<lambda>"]
