@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from supplier_api.console.pages.overview import DELIVERY, MENDS
@@ -16,10 +17,17 @@ from supplier_api.outbox.pauses import PauseRepository
 from supplier_api.settings import Settings
 from tests.samples import problem_request
 from tests.supplier import DEFERRED, Supplier
+from tests.waiting import PATIENCE
 
 OVERVIEW = "/console/overview/"
 DEADLINE = "SUPPLIER_API__LIFECYCLE__DECISION_DEADLINE"
 REFUSED = Reply(Meaning.REFUSED, "422", 422, refusal={"messages": ["no"]})
+
+
+@pytest.fixture
+def app(own_app: Flask) -> Flask:
+    """Return an application of the test's own: parts of its pages are kept by its clock."""
+    return own_app
 
 
 def page(supplier: Supplier) -> str:
@@ -140,6 +148,8 @@ def test_looking_writes_nothing(
     supplier: Supplier, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     supplier.create(problem_request())
+    # The journal of that is written by a thread of its own.
+    assert supplier.app.extensions["recorder"].flush(PATIENCE)
 
     def refuse(*_given: object, **_more: object) -> None:
         raise AssertionError("the page wrote something")

@@ -1,7 +1,9 @@
 """Work for people: taking, handing back, deciding, and being told of others who do so."""
 
 import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from threading import Barrier
 
@@ -29,9 +31,10 @@ ANN, BEN = Doer("ann", "mine"), Doer("ben", "mine")
 
 
 @pytest.fixture
-def console(supplier: Supplier) -> "Later":
-    """Return the console, a second later at each look."""
-    return Later(supplier)
+def console(supplier: Supplier) -> Iterator["Later"]:
+    """Yield the console, a second later at each look."""
+    with closing(Later(supplier)) as console:
+        yield console
 
 
 class Later(Console):

@@ -21,14 +21,13 @@ from supplier_api.db.engine import REMEMBERED
 from supplier_api.operations import readiness
 from supplier_api.settings import Settings, load_settings
 from tests import postgresql
-from tests.integration.standing import app, clocks, sqlite_file
+from tests.integration.apart import upgraded_postgresql
 from tests.logs import Lines
 from tests.samples import problem_request
 from tests.supplier import Supplier, manual_clocks, on_sqlite
 from tests.upgraded import upgrade
 
-__all__ = ["app", "clocks", "sqlite_file"]
-
+__all__ = ["upgraded_postgresql"]
 on_postgresql = pytest.mark.parametrize(
     "upgraded_url", ["emptied_postgresql"], indirect=True, ids=["postgresql"]
 )

@@ -15,9 +15,11 @@ from supplier_api.clock import ManualMachineClock, SystemMachineClock
 from supplier_api.db import Store, StoreBroken, UnitOfWork, engine, postgresql
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.repository import ProblemRepository
+from tests.integration.apart import upgraded_postgresql
 from tests.integration.db.test_transactions import problem
 from tests.waiting import PATIENCE
 
+__all__ = ["upgraded_postgresql"]
 POOLED = 8
 
 

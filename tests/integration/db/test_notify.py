@@ -11,9 +11,11 @@ from supplier_api.db import notify as wakeup
 from supplier_api.db import postgresql_notify
 from supplier_api.db.notify import WakeEvent, Wakeup
 from supplier_api.db.postgresql_notify import Notifier
+from tests.integration.apart import upgraded_postgresql
 from tests.outbox import Outbox
 from tests.waiting import PATIENCE
 
+__all__ = ["upgraded_postgresql"]
 on_postgresql = pytest.mark.parametrize("upgraded_url", ["emptied_postgresql"], indirect=True)
 
 

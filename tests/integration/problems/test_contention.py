@@ -19,12 +19,14 @@ from supplier_api.db import StoreBroken, StoreBusy, StoreUnavailable, engine, ta
 from supplier_api.problems.decision_repository import DecisionRepository
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import Unavailable
+from tests.integration.apart import upgraded_postgresql
 from tests.integration.problems.conftest import MakeRig
 from tests.integration.problems.interruption import Interrupted, wait_until_one_waits
 from tests.integration.problems.rig import POLICY, Rig
 from tests.integration.problems.test_late import SERVICE, at_commit
 from tests.waiting import PATIENCE
 
+__all__ = ["upgraded_postgresql"]
 HURRIED = replace(POLICY, answer_budget=0.05)
 
 
