@@ -150,7 +150,10 @@ def restore(file: Path, reason: str) -> None:
 @with_reason
 def restored(taken: str | None, reason: str) -> None:
     """Note that the database was put back from a copy; `db restore` does so by itself."""
-    at = instant(taken, CLOCK.now(), "--taken")
+    now = CLOCK.now()
+    at = instant(taken, now, "--taken")
+    if at is not None and at > now:
+        raise click.BadParameter("expected a time that is past", param_hint="--taken")
     with changing(load_settings()) as services:
         found = note_restored(services.store, services.machine.now(), operator(), reason, at)
     click.echo(what_is_unknown(found))

@@ -7,7 +7,7 @@ from supplier_api.backoffice.inbox_admin import POSSIBLE, InboxAdmin, InboxRefus
 from supplier_api.cli import example
 from supplier_api.cli.errors import CommandRefused
 from supplier_api.cli.messages import given_by
-from supplier_api.cli.options import WholeNumber, with_json, with_reason
+from supplier_api.cli.options import MAX_ROWS, WholeNumber, with_json, with_reason
 from supplier_api.cli.output import print_either, print_json, print_rows
 from supplier_api.problems.inbox_repository import InboxRepository, InboxState, StoredWebhook
 from supplier_api.settings import load_settings
@@ -27,7 +27,11 @@ def inbox() -> None:
 @inbox.command("list", epilog=example("supplier-api inbox list --state failed"))
 @click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
 @click.option(
-    "--limit", type=NUMBER, default=50, show_default=True, help="At most so many, the oldest first."
+    "--limit",
+    type=WholeNumber(1, MAX_ROWS),
+    default=50,
+    show_default=True,
+    help="At most so many, the oldest first.",
 )
 @with_json
 def list_webhooks(state: str | None, limit: int, as_json: bool) -> None:

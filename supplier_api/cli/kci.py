@@ -34,7 +34,12 @@ def kci() -> None:
 
 @kci.command("list", epilog=example("supplier-api kci list --state dead --since 12h"))
 @messages.list_options
-@click.option("--reason-code", type=click.Choice(REASON_CODES), metavar="CODE")
+@click.option(
+    "--reason-code",
+    type=click.Choice(REASON_CODES),
+    metavar="CODE",
+    help="Only those of this reason.",
+)
 def list_kcis(reason_code: str | None, **given: Any) -> None:
     """List KCIs: dead letters and what is parked behind them, unless a state is asked for."""
     messages.list_messages(GATEWAY, given, reason_code)

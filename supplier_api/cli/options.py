@@ -12,6 +12,8 @@ from supplier_api.clock import age_given, instant_given
 from supplier_api.contract.limits import ID_MAX
 
 OPERATOR = "SUPPLIER_API_OPERATOR"
+MAX_ROWS = 1_000_000  # that a list prints
+MAX_SECONDS = 86_400  # that a command waits
 LONGEST = 100  # of an operator's name, as the column has it
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -47,22 +49,22 @@ def operator() -> str:
 
 
 class WholeNumber(click.ParamType[int]):
-    """A whole number that is not below `least`, and that the database can hold."""
+    """A whole number from `least` to `most`; if that is not given, to the largest id there is."""
 
     name = "number"
 
-    def __init__(self, least: int) -> None:
-        """Take what is at least `least`."""
-        self._least = least
+    def __init__(self, least: int, most: int = ID_MAX) -> None:
+        """Take what is in the range."""
+        self._least, self._most = least, most
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the number; what is none, too small or too large is wrong use."""
+        """Return the number; what is none, or too small or too big, is wrong use."""
         try:
             number = int(value)
         except ValueError:
             number = self._least - 1
-        if not self._least <= number <= ID_MAX:
-            expected = f"expected a whole number from {self._least} to {ID_MAX}"
+        if not self._least <= number <= self._most:
+            expected = f"expected a whole number from {self._least} to {self._most}"
             self.fail(f"{expected}, not {value}", param, ctx)
         return number
 

@@ -10,7 +10,7 @@ from supplier_api.app.services import changing, reading
 from supplier_api.cli import example
 from supplier_api.cli.errors import CommandRefused
 from supplier_api.cli.messages import check_tenant
-from supplier_api.cli.options import WholeNumber, age, operator, with_json
+from supplier_api.cli.options import MAX_ROWS, WholeNumber, age, operator, with_json
 from supplier_api.cli.output import print_either, print_json, print_rows
 from supplier_api.contract import MessageError
 from supplier_api.contract.codes import ProblemCode, ResolutionCode, Status
@@ -73,7 +73,7 @@ def problem() -> None:
 @click.option("--reason", help="Why you look for --text; recorded with who did it.")
 @click.option(
     "--limit",
-    type=WholeNumber(1),
+    type=WholeNumber(1, MAX_ROWS),
     default=50,
     show_default=True,
     help="At most so many, the newest first.",
@@ -155,13 +155,23 @@ def show(name: str, as_json: bool) -> None:
 @click.argument("reference")
 @click.argument("name", metavar="EVENT", type=click.Choice(EVENTS))
 @click.option("--id", "event_id", help="The event's own id; a new one if absent.")
-@click.option("--problem-code", type=click.Choice(PROBLEM_CODES), metavar="CODE")
+@click.option(
+    "--problem-code",
+    type=click.Choice(PROBLEM_CODES),
+    metavar="CODE",
+    help="What is wrong, as the tenant is told.",
+)
 @click.option("--text", help="What the tenant is told.")
 @click.option("--supplier-code", "supplier_codes", multiple=True, help="May be given repeatedly.")
 @click.option("--note", help="A note for the tenant.")
 @click.option("--commit", is_flag=True, help="With accept: work starts at once.")
 @click.option("--change", "change_reference", help="The amendment or cancellation decided upon.")
-@click.option("--resolution-code", type=click.Choice(RESOLUTION_CODES), metavar="CODE")
+@click.option(
+    "--resolution-code",
+    type=click.Choice(RESOLUTION_CODES),
+    metavar="CODE",
+    help="With resolve: what it was.",
+)
 @click.option("--resolution-text", help="With resolve: what was found and done.")
 @click.option("--ticket", "back_office_id", help="The back office's own ticket.")
 @click.option("--reason", default="", help="Why; recorded with who did it.")

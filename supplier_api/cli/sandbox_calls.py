@@ -166,6 +166,7 @@ def amend(
     type=click.Choice([*CancellationReason]),
     default=CancellationReason.NO_LONGER_REQUIRED.value,
     show_default=True,
+    help="Why it is cancelled.",
 )
 @click.option("--text", help="More about the reason.")
 @call_options
@@ -281,7 +282,8 @@ def sandbox_caller(settings: Settings) -> SandboxCaller:
 def _read(file: Path) -> Document:
     try:
         body = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+        json.dumps(body, allow_nan=False)  # what is sent is JSON, too
+    except (ValueError, RecursionError) as error:
         raise click.BadParameter(f"{file} is not JSON: {error}", param_hint="--file") from None
     if not isinstance(body, dict):
         raise click.BadParameter(f"{file} holds no JSON object", param_hint="--file")

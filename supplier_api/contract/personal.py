@@ -39,7 +39,7 @@ class Goes(StrEnum):
 class After(StrEnum):
     """When it is removed. The names are settings, in days."""
 
-    OVER = "`thin_after_days`"
+    OVER = "`thin_after_days`"  # of what comes later: by its own age
     ENDED = "`thin_after_days` after its end"
     ACTIONS = "`actions_days`"
     INBOX = "`inbox_days`"

@@ -180,6 +180,8 @@ def _steps(keep: RetentionPolicy) -> list[_Step]:
         "sign_in_links": (sign_in_link, timedelta()),
         "sign_in_failures": (sign_in_failure, timedelta()),
     }
+    # What is stored of a problem that was thinned before.
+    late = {"actions": operator_action, "pauses": pause, "tickets_apart": ticket_apart}
     old = RetentionRepository
     return [
         _Step("thinned", lambda r: r.problems(keep.bodies, WHOLE_PROBLEM), old.thin),
@@ -190,6 +192,12 @@ def _steps(keep: RetentionPolicy) -> list[_Step]:
         _Step("refused_pruned", lambda r: r.refused(keep.problems), _delete_from(decision)),
         _Step("incidents_thinned", lambda r: r.incidents(keep.bodies), old.thin_incidents),
         *(
+            _Step(
+                f"late_{name}", partial(old.late, table=table, age=keep.bodies), _thin_late(table)
+            )
+            for name, table in late.items()
+        ),
+        *(
             _Step(name, partial(old.rows, table=table, age=age), _delete_from(table))
             for name, (table, age) in by_age.items()
         ),
@@ -198,3 +206,7 @@ def _steps(keep: RetentionPolicy) -> list[_Step]:
 
 def _delete_from(table: Table) -> Callable[[RetentionRepository, Select[Any], int], int]:
     return lambda old, found, limit: old.delete(table, found, limit)
+
+
+def _thin_late(table: Table) -> Callable[[RetentionRepository, Select[Any], int], int]:
+    return lambda old, found, limit: old.thin_late(table, found, limit)

@@ -173,6 +173,29 @@ class RetentionRepository:
         self._connection.execute(delete(service_problem).where(service_problem.c.id.in_(ids)))
         return len(ids)
 
+    def late(self, table: Table, age: timedelta) -> Select[Any]:
+        """Return the query for rows about problems that were thinned before, by their own age.
+
+        For operators' actions, pauses and tickets apart: of what comes so late they alone hold
+        texts of people. A pause that lasts is not old.
+        """
+        of = service_problem.c
+        thinned = exists().where(of.id == table.c.problem_id, of.thinned.is_not(None))
+        old = select(_key(table)).where(thinned, _at(table) < self._now - age)
+        whole = [table.c[name] != left for name, left in _EMPTIED.get(table, {}).items()]
+        if table is operator_action:
+            whole.append(table.c.action.not_in((ERASED, EXPORTED)))
+        return old.where(*whole).order_by(_at(table))
+
+    def thin_late(self, table: Table, found: Select[Any], limit: int) -> int:
+        """Remove what up to `limit` such rows hold, or the rows; return of how many."""
+        if table in _DROPPED:
+            return self.delete(table, found, limit)
+        ids = self._ids(found, limit)
+        which = _key(table).in_(ids)
+        self._connection.execute(update(table).where(which).values(_EMPTIED[table]))
+        return len(ids)
+
     # -- requests that led to no problem
 
     def refused(self, age: timedelta, *more: ColumnElement[bool] | TextClause) -> Select[Any]:
@@ -212,17 +235,7 @@ class RetentionRepository:
 
         Of the tickets apart only those that are of no problem: the others go with theirs.
         """
-        at: ColumnElement[Any] = {
-            operator_action: operator_action.c.at,
-            pause: pause.c.until,
-            process: process.c.seen,
-            journal: func.coalesce(journal.c.written, journal.c.at),
-            inbox: inbox.c.received,
-            ticket_apart: ticket_apart.c.updated,
-            console_session: console_session.c.ends,
-            sign_in_link: sign_in_link.c.ends,
-            sign_in_failure: sign_in_failure.c.ends,
-        }[table]
+        at = _at(table)
         # The journal by id, which is the order in which it was written.
         order = journal.c.id if table is journal else at
         old = select(_key(table)).where(at < self._now - age).order_by(order)
@@ -290,6 +303,21 @@ def _key(table: Table) -> Column[Any]:
     """Return the column that is the table's primary key."""
     (key,) = table.primary_key.columns
     return key
+
+
+def _at(table: Table) -> ColumnElement[Any]:
+    """Return the instant by which a row of the table is old, in machine time."""
+    return {
+        operator_action: operator_action.c.at,
+        pause: pause.c.until,
+        process: process.c.seen,
+        journal: func.coalesce(journal.c.written, journal.c.at),
+        inbox: inbox.c.received,
+        ticket_apart: ticket_apart.c.updated,
+        console_session: console_session.c.ends,
+        sign_in_link: sign_in_link.c.ends,
+        sign_in_failure: sign_in_failure.c.ends,
+    }[table]
 
 
 def _holds(stored: Stored, value: Any) -> bool:

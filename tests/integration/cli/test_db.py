@@ -101,3 +101,11 @@ def test_what_is_old_is_counted_and_taken_away(run: Run) -> None:
     assert counted.stdout.splitlines()[:2] == ["thinned          0", "pruned           0"]
     taken = run("db", "retain", "--vacuum", "--json")
     assert json.loads(taken.stdout)["refused_pruned"] == 0
+
+
+@on_sqlite
+def test_a_copy_of_the_future_is_wrong_use(run: Run) -> None:
+    assert run("db", "upgrade").exit_code == 0
+    noted = run("db", "restored", "--taken", "9999-12-31T23:59:59Z", "--reason", "a typo")
+    assert noted.exit_code == 2
+    assert "Invalid value for --taken: expected a time that is past" in noted.stderr

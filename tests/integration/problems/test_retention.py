@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Select, Table, event, func, insert, select, update
+from sqlalchemy import Select, Table, Update, event, func, insert, select, update
 
 from supplier_api.db import Store, UnitOfWork, tables
 from supplier_api.db.operator_actions import (
@@ -305,6 +305,58 @@ def test_what_comes_after_an_erasure_goes_at_its_time_and_why_it_was_done_stays(
     assert rows(rig.store, tables.operator_action) == []
 
 
+def test_what_is_stored_after_a_problem_was_thinned_goes_by_its_own_age(rig: Rig) -> None:
+    over(rig)
+    over(rig, 2)
+    problem_id = rig.problem().id
+    rig.store.write(lambda uow: uow.connection.execute(in_work(rig.problem(2).id)))
+    pass_days(rig, 91)
+    assert retaining(rig).run()["thinned"] == 1
+    now = rig.machine.now()
+    apart = {"adapter": "desk", "ticket": "T-1", "cause": "x", "reason": "x", "version": 1}
+    apart |= {"snapshot": {"text": "Smith"}, "since": now, "updated": now}
+    common = {"cause": "operator", "reason": "Smith", "who": "jo", "since": now}
+
+    def come_late(uow: UnitOfWork) -> None:
+        actions = OperatorActionRepository(uow)
+        for action, of in (
+            ("unmask", problem_id),
+            (ERASED, problem_id),
+            ("unmask", rig.problem(2).id),
+        ):
+            actions.add(Action(now, "jo", action, "Smith", tenant="T", problem_id=of))
+        add = uow.connection.execute
+        add(insert(tables.ticket_apart).values(problem_id=problem_id, **apart))
+        for until in (now, None):
+            add(insert(tables.pause).values(problem_id=problem_id, until=until, **common))
+
+    rig.store.write(come_late)
+    pass_days(rig, 89)
+    assert late(retaining(rig).run()) == [0, 0, 0]
+    pass_days(rig, 2)
+
+    assert late(retaining(rig).due()) == [1, 1, 1]
+    assert late(retaining(rig).run()) == [1, 1, 1]
+
+    # Of the problem in work, why it was erased, and of a pause that lasts it stays.
+    reasons = {row["id"]: row["reason"] for row in rows(rig.store, tables.operator_action)}
+    assert [reasons[key] for key in sorted(reasons)] == ["[removed]", "Smith", "Smith"]
+    assert {row["reason"] for row in rows(rig.store, tables.pause)} == {"[removed]", "Smith"}
+    assert rows(rig.store, tables.ticket_apart) == []
+    # Once is enough.
+    assert late(retaining(rig).run()) == [0, 0, 0]
+
+
+def late(counts: dict[str, int]) -> list[int]:
+    return [counts[f"late_{name}"] for name in ("actions", "pauses", "tickets_apart")]
+
+
+def in_work(problem_id: int) -> Update:
+    """Return the statement that makes a problem one that is not over."""
+    of = tables.service_problem
+    return update(of).where(of.c.id == problem_id).values(base="IN_PROGRESS")
+
+
 def test_a_dry_run_counts_and_takes_nothing(rig: Rig) -> None:
     over(rig)
     over(rig, 2)
@@ -402,6 +454,8 @@ def test_each_search_goes_by_an_index(on_sqlite: Rig) -> None:
         "ix_service_problem_over": lambda old: old.problems(timedelta(1)),
         "ix_decision_refused_whole": lambda old: old.refused(timedelta(1), WHOLE_DECISION),
         "ix_decision_refused": lambda old: old.refused(timedelta(1)),
+        "ix_operator_action_at": lambda old: old.late(tables.operator_action, timedelta(1)),
+        "ix_pause_until": lambda old: old.late(tables.pause, timedelta(1)),
         "ix_sign_in_failure_ends": lambda old: old.rows(tables.sign_in_failure, timedelta()),
     }
     ran: list[tuple[str, Any]] = []

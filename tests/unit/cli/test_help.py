@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from supplier_api.cli import main
+from supplier_api.cli.options import WholeNumber
 
 
 def commands(
@@ -34,6 +35,34 @@ def parse(words: list[str]) -> None:
         context = click.Context(found, info_name=words.pop(0), parent=context)
         command = found
     command.make_context(context.info_name, words, parent=context.parent).close()
+
+
+def parameters() -> Iterator[tuple[str, click.Parameter]]:
+    """Yield every argument and option there is, each with the words of its command."""
+    for path in commands():
+        command: click.Command = main
+        for name in path:
+            assert isinstance(command, click.Group)
+            found = command.get_command(click.Context(command), name)
+            assert found is not None
+            command = found
+        yield from ((" ".join((*path, each.opts[0])), each) for each in command.params)
+
+
+def test_every_option_says_what_it_is_for() -> None:
+    silent = [
+        words for words, each in parameters() if isinstance(each, click.Option) and not each.help
+    ]
+    assert silent == []
+
+
+@pytest.mark.parametrize("given", ["99999999999999999999", "-1", "x", "1e3", ""])
+def test_a_number_that_nothing_takes_is_wrong_use(given: str) -> None:
+    numbers = [each for _, each in parameters() if isinstance(each.type, WholeNumber)]
+    assert numbers
+    for each in numbers:
+        with pytest.raises(click.BadParameter, match="expected a whole number from"):
+            each.type.convert(given, each, None)
 
 
 @pytest.mark.parametrize("path", sorted(commands()), ids=" ".join)

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from supplier_api.cli import main
-from tests.unit.cli.test_help import commands
+from tests.unit.cli.test_help import parameters
 
 # As Python gives the byte FF of a command line, or of the environment.
 NO_TEXT = "jo\udcff"
@@ -15,19 +15,13 @@ NO_TEXT = "jo\udcff"
 
 def lines() -> Iterator[tuple[str, ...]]:
     """Yield a command line for each argument and each option with a value that there is."""
-    for path in commands():
-        command: click.Command = main
-        for name in path:
-            assert isinstance(command, click.Group)
-            found = command.get_command(click.Context(command), name)
-            assert found is not None
-            command = found
-        for parameter in command.params:
-            if not isinstance(parameter, click.Option):
-                yield (*path, NO_TEXT)
-            elif not parameter.is_flag:
-                yield (*path, parameter.opts[0], NO_TEXT)
-                yield (*path, f"{parameter.opts[0]}={NO_TEXT}")
+    for words, parameter in parameters():
+        *path, name = words.split(" ")
+        if not isinstance(parameter, click.Option):
+            yield (*path, NO_TEXT)
+        elif not parameter.is_flag:
+            yield (*path, name, NO_TEXT)
+            yield (*path, f"{name}={NO_TEXT}")
 
 
 @pytest.mark.parametrize("words", sorted(set(lines())), ids=lambda words: ascii(" ".join(words)))
