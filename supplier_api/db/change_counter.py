@@ -45,15 +45,23 @@ class ChangeCounter:
             self._drop()
 
     def _ask(self) -> str:
-        try:
-            if self._connection is None:
-                self._connection = self._engine.connect()
-                self._connection.info[WAIT_MS] = READ_WAIT_MS
-            with self._connection.begin():
-                return str(self._connection.execute(QUERIES[self._engine.dialect.name]).scalar())
-        except (DBAPIError, PoolTimeout) as error:
-            self._drop()
-            raise store_error(error) from error
+        """Ask once more if the connection turns out to be lost."""
+        for left in reversed(range(2)):
+            try:
+                return self._count()
+            except (DBAPIError, PoolTimeout) as error:
+                self._drop()
+                lost = isinstance(error, DBAPIError) and error.connection_invalidated
+                if left == 0 or not lost:
+                    raise store_error(error) from error
+        raise AssertionError("unreachable")
+
+    def _count(self) -> str:
+        if self._connection is None:
+            self._connection = self._engine.connect()
+            self._connection.info[WAIT_MS] = READ_WAIT_MS
+        with self._connection.begin():
+            return str(self._connection.execute(QUERIES[self._engine.dialect.name]).scalar())
 
     def _drop(self) -> None:
         if self._connection is not None:

@@ -13,6 +13,7 @@ from sqlalchemy import make_url
 
 from supplier_api.clock import ManualMachineClock, SystemMachineClock
 from supplier_api.db import Store, StoreBroken, UnitOfWork, engine, postgresql
+from supplier_api.db.change_counter import FRESH
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.repository import ProblemRepository
 from tests.integration.apart import upgraded_postgresql
@@ -24,8 +25,8 @@ POOLED = 8
 
 
 @pytest.fixture
-def store(emptied_postgresql: str) -> Iterator[Store]:
-    store = Store(emptied_postgresql, ManualMachineClock())
+def store(emptied_postgresql: str, clock: ManualMachineClock) -> Iterator[Store]:
+    store = Store(emptied_postgresql, clock)
     yield store
     store.close()
 
@@ -101,6 +102,17 @@ def test_nor_is_a_reader(store: Store) -> None:
     cut_all(store)
 
     assert store.read(lambda uow: ProblemRepository(uow).count()) == 0
+
+
+def test_nor_is_who_asks_whether_anything_was_committed(
+    store: Store, clock: ManualMachineClock
+) -> None:
+    before = store.state()
+    fill_pool(store)
+    cut_all(store)
+    clock.advance(FRESH)
+
+    assert store.state() == before
 
 
 @pytest.mark.parametrize("seconds", [0.1, None], ids=["deadline", "patience"])
