@@ -11,13 +11,7 @@ value of the request but an id: the gateway passes it on to the tenant.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from supplier_api.contract.errors import (
-    ErrorAnswer,
-    Invalid,
-    Malformed,
-    RequestRefused,
-    Structural,
-)
+from supplier_api.contract.errors import ErrorAnswer, Invalid, Malformed, RequestRefused, Structural
 
 # The operations, by their ids in OpenAPI; the first four are also scopes of tokens, and settings.
 PROBLEMS = "service-problems"
@@ -103,6 +97,14 @@ def _invalid(
     text: str, source: str = "Response 422", operations: frozenset[str] = WITH_BODY
 ) -> Refusal:
     return Refusal(ErrorAnswer.INVALID, text, source, operations)
+
+
+def _unknown(text: str, operations: frozenset[str]) -> Refusal:
+    return Refusal(ErrorAnswer.UNKNOWN_SUBJECT, text, "Response 422", operations)
+
+
+def _conflict(text: str, operations: frozenset[str]) -> Refusal:
+    return Refusal(ErrorAnswer.CONFLICT, text, "Response 409", operations)
 
 
 # Paths, methods, access.
@@ -212,24 +214,11 @@ TOO_MANY_CHARACTERISTICS = _invalid(
 )
 
 # A request that does not fit what is stored: not kept, a later one is decided anew.
-UNKNOWN_PROBLEM = Refusal(
-    ErrorAnswer.UNKNOWN_SUBJECT,
-    "serviceProblemId: no such service problem",
-    "Response 422",
-    CHANGES,
+UNKNOWN_PROBLEM = _unknown("serviceProblemId: no such service problem", CHANGES)
+WRONG_REFERENCE = _unknown(
+    "supplierServiceProblemReference: not the reference of this service problem", CHANGES
 )
-WRONG_REFERENCE = Refusal(
-    ErrorAnswer.UNKNOWN_SUBJECT,
-    "supplierServiceProblemReference: not the reference of this service problem",
-    "Response 422",
-    CHANGES,
-)
-UNKNOWN_RESOLUTION = Refusal(
-    ErrorAnswer.UNKNOWN_SUBJECT,
-    "id: no such service problem resolution",
-    "Response 422",
-    frozenset({RESOLUTIONS}),
-)
+UNKNOWN_RESOLUTION = _unknown("id: no such service problem resolution", frozenset({RESOLUTIONS}))
 RESOLUTION_REPLACED = _invalid(
     "id: this resolution was replaced by {reference}", operations=frozenset({RESOLUTIONS})
 )
@@ -265,10 +254,8 @@ AMBIGUOUS_REFERENCE = _invalid(
     "reference: stands for {count} problems; expected our own reference: {references}",
     operations=frozenset({EVENT}),
 )
-SEVERAL_PROBLEMS = Refusal(
-    ErrorAnswer.CONFLICT,
+SEVERAL_PROBLEMS = _conflict(
     "reference: {count} problems are called that; expected our own reference: {references}",
-    "Response 409",
     frozenset({SHOW_PROBLEM, SNAPSHOT}),
 )
 SNAPSHOT_OF_NOTHING = _invalid(
@@ -283,17 +270,12 @@ SNAPSHOT_OF_ANOTHER = _invalid(
     "ticket: is that of another problem; expected one of this problem",
     operations=frozenset({SNAPSHOT}),
 )
-SNAPSHOT_WAITS = Refusal(
-    ErrorAnswer.CONFLICT,
+SNAPSHOT_WAITS = _conflict(
     "version: an order about the problem is under way; expected the ticket again when that is done",
-    "Response 409",
     frozenset({SNAPSHOT}),
 )
-SNAPSHOT_APART = Refusal(
-    ErrorAnswer.CONFLICT,
-    "state: cannot be followed, and the ticket is apart: {reason}",
-    "Response 409",
-    frozenset({SNAPSHOT}),
+SNAPSHOT_APART = _conflict(
+    "state: cannot be followed, and the ticket is apart: {reason}", frozenset({SNAPSHOT})
 )
 PROBLEM_CHANGED = Refusal(
     ErrorAnswer.PRECONDITION,
@@ -310,11 +292,8 @@ EVENT_ID_USED = _invalid(
 EVENT_INCOMPLETE = _invalid(
     "{path}: missing; {event} must carry it", "Request fields", frozenset({EVENT})
 )
-EVENT_IMPOSSIBLE = Refusal(
-    ErrorAnswer.CONFLICT,
-    "{event} is not possible while the problem is {state}",
-    "Response 409",
-    frozenset({EVENT}),
+EVENT_IMPOSSIBLE = _conflict(
+    "{event} is not possible while the problem is {state}", frozenset({EVENT})
 )
 INCIDENT_OF_NOTHING = _invalid(
     "services: expected a service, a problem in problems, or a scope in scopes",
@@ -326,8 +305,7 @@ INCIDENT_PROBLEM_UNKNOWN = _invalid(
     operations=frozenset({DECLARE_INCIDENT}),
 )
 INCIDENT_DECLARED = _invalid(
-    "id: {id} was declared on {when}; expected a new id",
-    operations=frozenset({DECLARE_INCIDENT}),
+    "id: {id} was declared on {when}; expected a new id", operations=frozenset({DECLARE_INCIDENT})
 )
 INCIDENT_OF_INVENTORY = _invalid(
     "id: {id} is an incident of the inventory; expected a new id",
@@ -358,24 +336,14 @@ NOT_FETCHED = Refusal(
 UNKNOWN_ORDER = Refusal(
     ErrorAnswer.NOT_FOUND, "orderId: no such work order", "Response 404", frozenset({ANSWER_ORDER})
 )
-ORDER_GIVEN_OUT = Refusal(
-    ErrorAnswer.CONFLICT,
+ORDER_GIVEN_OUT = _conflict(
     "claim: {claim} is over, the order was given out again; expected the number that came with it",
-    "Response 409",
     frozenset({ANSWER_ORDER}),
 )
-ORDER_NOT_GIVEN_OUT = Refusal(
-    ErrorAnswer.CONFLICT,
-    "orderId: this order waits for one of its problem before it",
-    "Response 409",
-    frozenset({ANSWER_ORDER}),
+ORDER_NOT_GIVEN_OUT = _conflict(
+    "orderId: this order waits for one of its problem before it", frozenset({ANSWER_ORDER})
 )
-ORDER_SETTLED = Refusal(
-    ErrorAnswer.CONFLICT,
-    "orderId: this order is {state} already",
-    "Response 409",
-    frozenset({ANSWER_ORDER}),
-)
+ORDER_SETTLED = _conflict("orderId: this order is {state} already", frozenset({ANSWER_ORDER}))
 
 # Nothing is wrong with the request.
 FAULT = Refusal(
