@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 import click
 
 from supplier_api.clock import age_given, instant_given
-from supplier_api.contract.limits import ID_MAX
 
 OPERATOR = "SUPPLIER_API_OPERATOR"
+# As contract.limits.ID_MAX; the package takes long to import.
+MAX_ID = 2**63 - 1
 MAX_ROWS = 1_000_000  # that a list prints
 MAX_SECONDS = 86_400  # that a command waits
 LONGEST = 100  # of an operator's name, as the column has it
@@ -53,7 +54,7 @@ class WholeNumber(click.ParamType[int]):
 
     name = "number"
 
-    def __init__(self, least: int, most: int = ID_MAX) -> None:
+    def __init__(self, least: int, most: int = MAX_ID) -> None:
         """Take what is in the range."""
         self._least, self._most = least, most
 

@@ -21,7 +21,6 @@ STRING_MIN = 1
 STRING_MAX = 255
 
 # text, notes, tenantNotes, hazards, onSiteRestrictions, a characteristic's value, an error message.
-TEXT_MIN = 1
 TEXT_MAX = 1000
 
 PROBLEM_TEXT_MIN = 10
