@@ -9,7 +9,7 @@ import click
 from supplier_api.app.services import changing, reading
 from supplier_api.cli import example
 from supplier_api.cli.messages import check_tenant, given_by, refusals
-from supplier_api.cli.options import with_json
+from supplier_api.cli.options import some_words, with_json
 from supplier_api.cli.output import columns, counted, print_either, print_json, print_rows
 from supplier_api.cli.problem import one_problem
 from supplier_api.operations.privacy import Erasure, erase, export, would_erase
@@ -78,6 +78,7 @@ def find_places(
     "--reason",
     default="right of access",
     show_default=True,
+    callback=some_words,
     help="Why; recorded with who did it. It stays: name nobody.",
 )
 def export_problem(problem: str, file: Path | None, reason: str) -> None:
@@ -111,6 +112,7 @@ def export_problem(problem: str, file: Path | None, reason: str) -> None:
 @click.option("--dry-run", is_flag=True, help="Only tell what would go.")
 @click.option(
     "--reason",
+    callback=some_words,
     help="Why; recorded with who did it. It stays: name nobody. Not needed for --dry-run.",
 )
 @with_json

@@ -10,7 +10,7 @@ from supplier_api.app.services import changing, reading
 from supplier_api.cli import example
 from supplier_api.cli.errors import CommandRefused
 from supplier_api.cli.messages import check_tenant
-from supplier_api.cli.options import MAX_ROWS, WholeNumber, age, operator, with_json
+from supplier_api.cli.options import MAX_ROWS, WholeNumber, age, operator, some_words, with_json
 from supplier_api.cli.output import print_either, print_json, print_rows
 from supplier_api.contract import MessageError
 from supplier_api.contract.codes import ProblemCode, ResolutionCode, Status
@@ -70,7 +70,9 @@ def problem() -> None:
     help="Only those whose description, notes, hazards and restrictions have all these words."
     " They are personal: who searched, why, and what was found is recorded.",
 )
-@click.option("--reason", help="Why you look for --text; recorded with who did it.")
+@click.option(
+    "--reason", callback=some_words, help="Why you look for --text; recorded with who did it."
+)
 @click.option(
     "--limit",
     type=WholeNumber(1, MAX_ROWS),
