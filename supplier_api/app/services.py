@@ -11,7 +11,6 @@ from supplier_api.backoffice.port import wanted_kinds
 from supplier_api.clock import BusinessClock, MachineClock, SystemBusinessClock, SystemMachineClock
 from supplier_api.contract import CONTRACT
 from supplier_api.contract.codes import ProblemCode
-from supplier_api.contract.limits import TEXT_MAX
 from supplier_api.db import Store, migrate
 from supplier_api.db.engine import PATIENCE
 from supplier_api.ids import IdSource, SystemIdSource
@@ -19,7 +18,7 @@ from supplier_api.operations.installation import claim, stamp_of
 from supplier_api.problems.services import DecisionDeadline, LifecyclePolicy, Services
 from supplier_api.problems.work import OrderKind
 from supplier_api.rules.model import Operation
-from supplier_api.settings import Settings, SettingsError, SettingsFinding
+from supplier_api.settings import Settings
 from supplier_api.settings.deadlines import DecisionDeadlineSettings, DecisionDeadlinesSettings
 
 LONGEST_NAME = 100  # of a process, as the column has it
@@ -95,9 +94,8 @@ def open_services(
 ) -> Services:
     """Return the same, for those who only look, of whosever database.
 
-    Raises db.SchemaTooOld when the database must be upgraded first, db.StoreUnavailable
-    when it cannot be reached, or only through a pooler that does not do, and SettingsError for a
-    deadline's fallback that no KCI may carry.
+    Raises db.SchemaTooOld when the database must be upgraded first, and db.StoreUnavailable when it
+    cannot be reached, or only through a pooler that does not do.
     """
     policy = _policy(settings)
     host = clocks.machine if clocks else SystemMachineClock()
@@ -145,18 +143,12 @@ def _policy(settings: Settings) -> LifecyclePolicy:
 
 
 def _deadlines(given: DecisionDeadlinesSettings) -> dict[OrderKind, DecisionDeadline]:
-    """Return the deadlines that there are; raises SettingsError for what no KCI may carry."""
+    """Return the deadlines that there are, by what is to be decided."""
     deadlines: dict[OrderKind, DecisionDeadline] = {}
     for operation in (Operation.PROBLEM, Operation.AMENDMENT, Operation.CANCELLATION):
         one: DecisionDeadlineSettings = getattr(given, operation)
         if one.hours is None:
             continue
-        if one.problem_code and one.problem_code not in set(ProblemCode):
-            raise _not_sent(
-                operation, "problem_code", f"should be one of: {', '.join(ProblemCode)}"
-            )
-        if one.text and len(one.text) > TEXT_MAX:
-            raise _not_sent(operation, "text", f"should have at most {TEXT_MAX} characters")
         deadlines[operation] = DecisionDeadline(
             after=timedelta(hours=one.hours),
             remind=timedelta(hours=one.remind_hours) if one.remind_hours else None,
@@ -165,11 +157,6 @@ def _deadlines(given: DecisionDeadlinesSettings) -> dict[OrderKind, DecisionDead
             text=one.text,
         )
     return deadlines
-
-
-def _not_sent(operation: Operation, name: str, message: str) -> SettingsError:
-    setting = f"lifecycle.decision_deadline.{operation}.{name}"
-    return SettingsError([SettingsFinding(setting, "settings", message)])
 
 
 def _clocks(settings: Settings, store: Store, host: MachineClock) -> ClockPair:

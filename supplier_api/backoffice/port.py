@@ -86,7 +86,8 @@ class BackOffice(Protocol):
 
         The same `order.id` may come again after a failure and must then have no second effect.
         Raises OrderRefused when the order is refused for good; any other exception leads to a
-        retry, TryLater to one when the back office says so.
+        retry, TryLater to one when the back office says so. So does an answer of another type:
+        nothing is known of the order then.
         """
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, ValidationError, validates_schema
+from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, validates_schema
 from marshmallow.fields import Field
 
 from supplier_api.contract import refusals
@@ -32,6 +32,21 @@ class MessageSchema(Schema):
     @validates_schema(pass_original=True, skip_on_field_errors=False)
     def _check_whole(self, _loaded: object, sent: Mapping[str, Any], **_more: object) -> None:
         self.check_whole(sent)
+
+
+class StrictSchema(MessageSchema):
+    """A message in which a field of another name is an error."""
+
+    class Meta:
+        """Settings of marshmallow."""
+
+        unknown = RAISE
+
+    def __init__(self) -> None:
+        """Name the fields that there are to whoever names another."""
+        super().__init__()
+        known = {"unknown": f"unknown; expected one of {', '.join(self.fields)}"}
+        self.error_messages = {**self.error_messages, **known}
 
 
 def make(name: str, fields: Mapping[str, Field[Any]], base: type[Schema] = MessageSchema) -> Schema:

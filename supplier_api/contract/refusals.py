@@ -297,7 +297,7 @@ PROBLEM_CHANGED = Refusal(
     ErrorAnswer.PRECONDITION,
     "If-Match: the problem has changed; expected its version {version}, in which it is {state}",
     "RFC 9110, section 13.1.1",
-    frozenset({EVENT}),
+    frozenset({EVENT, SNAPSHOT}),
 )
 UNKNOWN_CURSOR = _invalid(
     "cursor: expected the cursor of an earlier page", operations=frozenset({LIST_PROBLEMS})

@@ -30,7 +30,7 @@ from supplier_api.http_client.watchdog import TimedCall, Watchdog
 from supplier_api.ids import IdSource
 from supplier_api.logging import bind, get_logger
 from supplier_api.outbox.model import Message
-from supplier_api.problems.work import WorkOrder
+from supplier_api.problems.work import OrderAnswer, WorkOrder
 from supplier_api.rules.model import Operation
 from supplier_api.settings.model import GatewaySettings
 
@@ -198,9 +198,10 @@ TicketsOf = Callable[[Message], tuple[str | None, str | None]]
 class BackOfficeTransport:
     """Passes work orders to an adapter.
 
-    Any exception but OrderRefused means "try again later", TryLater perhaps when: the back office
-    may have the order already, and recognises it by its id. An adapter limits the time of its own
-    calls; a thread that it holds longer than the lease is replaced.
+    Any exception but OrderRefused means "try again later", TryLater perhaps when, and so does an
+    answer that is no OrderAnswer: the back office may have the order already, and recognises it by
+    its id. An adapter limits the time of its own calls; a thread that it holds longer than the
+    lease is replaced.
     """
 
     def __init__(
@@ -236,6 +237,16 @@ class BackOfficeTransport:
         except Exception as error:
             log.warning("work-order.failed", kind=order.kind, exc_info=True, **ids_of(message))
             return Reply(Meaning.FAILED, f"the adapter failed: {in_words(error)}", unknown=True)
-        # Of people nobody has taken it yet. An adapter that answers nothing took it, too.
-        taken = "left to people" if getattr(answer, "for_people", False) else "taken"
-        return Reply(Meaning.ACCEPTED, taken, answer=answer)
+        return _reply_to(answer, message)
+
+
+def _reply_to(answer: object, message: Message) -> Reply:
+    """Return what an adapter's answer means, whatever it returned."""
+    if not isinstance(answer, OrderAnswer):
+        # One that forgets its return may have done nothing.
+        why = f"the adapter failed: submit returned {type(answer).__name__}, not an OrderAnswer"
+        log.warning("work-order.failed", kind=message.kind, cause=why, **ids_of(message))
+        return Reply(Meaning.FAILED, why, unknown=True)
+    # Of people nobody has taken it yet.
+    taken = "left to people" if answer.for_people else "taken"
+    return Reply(Meaning.ACCEPTED, taken, answer=answer)

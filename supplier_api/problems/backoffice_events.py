@@ -100,7 +100,7 @@ class BackOfficeEvents:
         if recorded := BackOfficeEventRepository(uow).recorded(problem_id, event.id):
             return self._again(recorded, content, problem)
         if versions is not None and problem.version not in versions:
-            return self._stale(problem)
+            return self.stale(problem)
         transition = Transition(self._services, uow, problem, cause=cause)
         try:
             _apply_event(transition, event)
@@ -228,7 +228,8 @@ class BackOfficeEvents:
         cause = refusals.EVENT_IMPOSSIBLE.error(event=error.event, state=error.state)
         return self._refused(cause, error.state)
 
-    def _stale(self, problem: ServiceProblem) -> EventAnswer:
+    def stale(self, problem: ServiceProblem) -> EventAnswer:
+        """Return the 412 for whoever wanted another version of the problem."""
         cause = refusals.PROBLEM_CHANGED.error(version=problem.version, state=problem.state)
         return replace(self._refused(cause, problem.state), version=problem.version)
 

@@ -4,7 +4,7 @@ All events of a snapshot are applied in one transaction, or none: then the ticke
 row, until a later snapshot of it fits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -15,7 +15,7 @@ from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import Base, ServiceProblem, State, Waiting
 from supplier_api.problems.parts_repository import ChangeRequestRepository
 from supplier_api.problems.repository import ProblemRepository
-from supplier_api.problems.services import Services
+from supplier_api.problems.services import EventAnswer, Services
 from supplier_api.problems.snapshot import Snapshot
 from supplier_api.problems.snapshot_events import events_of
 from supplier_api.problems.ticket_repository import TicketOwner, TicketRepository
@@ -83,19 +83,30 @@ class Snapshots:
         """Apply a snapshot in a transaction of its own. Raises db.StoreUnavailable."""
         return self._services.store.write(lambda uow: self.apply(uow, snapshot))
 
-    def take_of(self, problem_id: int, name: str, snapshot: Snapshot) -> TakenSnapshot | None:
+    def take_of(
+        self,
+        problem_id: int,
+        name: str,
+        snapshot: Snapshot,
+        versions: Collection[int] | None = None,
+    ) -> TakenSnapshot | EventAnswer | None:
         """Apply a snapshot of a ticket of this problem, or of its change that `name` refers to.
 
-        Returns None for a ticket that is another problem's. Raises db.StoreUnavailable and Gone.
+        With `versions`, the problem must have one of them: else the answer is that of an event,
+        412; but one that is not newer than what is known does nothing, and may come again. Returns
+        None for a ticket that is another problem's. Raises db.StoreUnavailable and Gone.
         """
 
-        def work(uow: UnitOfWork) -> TakenSnapshot | None:
+        def work(uow: UnitOfWork) -> TakenSnapshot | EventAnswer | None:
             tickets = TicketRepository(uow, self._services.adapter)
             problem = ProblemRepository(uow).lock(problem_id)
             known = tickets.find(snapshot.ticket)
             owners = [known.owner] if known else tickets.owners(snapshot.ticket)
             if any(owner.problem_id != problem_id for owner in owners):
                 return None
+            other = versions is not None and problem.version not in versions
+            if other and not self._is_old(tickets, snapshot):
+                return self._events.stale(problem)
             named = name if tickets.owner_by_reference(name) else problem.reference
             result = self.apply(uow, replace(snapshot, reference=named))
             apart = tickets.apart(snapshot.ticket) if result is SnapshotResult.APART else None

@@ -1,10 +1,47 @@
 """The settings of what must not be forgotten: decisions that people owe, problems gone silent."""
 
-from typing import Literal
+from math import inf
+from typing import Annotated, Literal
 
-from pydantic import ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from supplier_api.settings.section import Hours, OneLine, SectionSettings
+from supplier_api.settings.section import Hours, SectionSettings, one_line
+
+# The tenant reads code and text: they are those of the contract, which settings may not import.
+ProblemCodeName = Literal[
+    "ACCESS_ISSUE",
+    "ACTIVATION_FAILED",
+    "ADDITIONAL_WORK",
+    "APPOINTMENT_NOT_REQUIRED",
+    "CAPACITY_ISSUE",
+    "COST_ISSUE",
+    "CUSTOMER_CHANGED_MIND",
+    "FAULT_AT_NODE",
+    "FAULT_AT_ONT",
+    "FAULT_AT_POP",
+    "INFORMATION_REQUIRED",
+    "INSTALL_FAILED",
+    "INVALID_REQUEST",
+    "LINKED_ORDER_ISSUE",
+    "NETWORK_ISSUE",
+    "NETWORK_UNAVAILABLE",
+    "NOT_IMPLEMENTED",
+    "NO_LONGER_REQUIRED",
+    "OTHER",
+    "PARTIAL_INSTALL",
+    "PLANNING_ISSUE",
+    "PROPERTY_UNOCCUPIED",
+    "REJECTION",
+    "ROUTER_NOT_AVAILABLE",
+    "SITE_UNSAFE",
+    "SURVEY_REQUIRED",
+    "TELECARE_ISSUE",
+    "TIMED_OUT",
+    "UNABLE_TO_ATTEND",
+    "UNKNOWN_FAULT",
+    "WAYLEAVE_ISSUE",
+]
+DeadlineText = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(one_line)]
 
 
 class DecisionDeadlineSettings(SectionSettings):
@@ -17,14 +54,14 @@ class DecisionDeadlineSettings(SectionSettings):
 
     hours: Hours | None = None
     remind_hours: Hours | None = None
-    problem_code: OneLine | None = None
-    text: OneLine | None = None
+    problem_code: ProblemCodeName | None = None
+    text: DeadlineText | None = None
     fallback: Literal["accept", "reject"] | None = None
 
     @field_validator("remind_hours")
     @classmethod
     def _before_the_deadline(cls, given: float | None, info: ValidationInfo) -> float | None:
-        hours = info.data.get("hours")
+        hours = info.data.get("hours", inf)
         if given is not None and (hours is None or given >= hours):
             raise ValueError("should be less than hours, the time until the deadline")
         return given
@@ -32,9 +69,11 @@ class DecisionDeadlineSettings(SectionSettings):
     @field_validator("fallback")
     @classmethod
     def _is_whole(cls, given: str | None, info: ValidationInfo) -> str | None:
-        if given is not None and info.data.get("hours") is None:
+        # A value that is wrong is not in `data`: it is reported by itself.
+        lacking = {name for name, value in info.data.items() if value is None}
+        if given is not None and "hours" in lacking:
             raise ValueError("needs hours, the time until the deadline")
-        if given == "reject" and not (info.data.get("problem_code") and info.data.get("text")):
+        if given == "reject" and lacking & {"problem_code", "text"}:
             raise ValueError("needs problem_code and text: a rejection must carry both")
         return given
 

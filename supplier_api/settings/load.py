@@ -277,7 +277,9 @@ def _message(kind: str, text: str, path: Path, tree: Tree) -> str:
         return f"set it in a configuration file or by {name}{from_file}"
     if kind in _WORDS:
         return _WORDS[kind]
-    return text.removeprefix("Input ").removeprefix("Value error, ").split(", unable to")[0]
+    for subject in ("Input ", "String ", "Value error, "):
+        text = text.removeprefix(subject)
+    return text.split(", unable to")[0]
 
 
 def _shown(path: Path, values: Mapping[Path, Value], tree: Tree) -> str:

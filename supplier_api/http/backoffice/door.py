@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from flask import current_app, request
+from flask import Response, current_app, request
 from flask_smorest import Blueprint
 from marshmallow import Schema
 
@@ -18,14 +18,16 @@ from supplier_api.http.backoffice.schemas import NAME_MAX
 from supplier_api.http.openapi import (
     Description,
     error_responses,
+    header,
     in_path,
     needs_scope,
     operation,
+    response,
 )
-from supplier_api.http.request_parsing import read_body
+from supplier_api.http.request_parsing import json_response, read_body, whole_number
 from supplier_api.problems.backoffice_events import BackOfficeEvents
 from supplier_api.problems.incidents import Incidents
-from supplier_api.problems.services import Services
+from supplier_api.problems.services import EventAnswer, Services
 from supplier_api.problems.snapshots import Snapshots
 
 EXTENSION = "supplier_api.http.backoffice"
@@ -38,6 +40,23 @@ REFERENCE = in_path(
     "SP_7K2M9QX4TD",
 )
 ETAG = {"ETag": {"description": "The problem's version", "schema": {"type": "string"}}}
+IF_MATCH = header("If-Match", "Only if the problem is of this version: an ETag")
+CONFLICT = {
+    "type": "object",
+    "required": ["uuid", "code", "messages", "state", "legalEvents"],
+    "properties": {
+        "uuid": {"type": "string", "format": "uuid"},
+        "code": {"type": "string"},
+        "messages": {"type": "array", "items": {"type": "string"}},
+        "state": {"type": "string", "description": "Where the problem stands"},
+        "legalEvents": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "What is possible there instead",
+        },
+    },
+}
+PROBLEM_CHANGED = response("The problem has changed: nothing is done", CONFLICT, ETAG)
 # What the error answers mean, where a call says nothing else.
 ERROR_TEXTS = {
     ErrorAnswer.MALFORMED: "The request cannot be read",
@@ -119,3 +138,20 @@ def is_name(text: str) -> bool:
 def etag(version: int) -> str:
     """Return the entity tag of a problem's version."""
     return f'"{version}"'
+
+
+def wanted_versions() -> frozenset[int] | None:
+    """Return the versions that If-Match names, None for any (RFC 9110, section 13.1.1)."""
+    wanted = request.if_match
+    if not wanted or wanted.star_tag:
+        return None
+    numbers = [whole_number(tag, 0) for tag in wanted]
+    return frozenset(number for number in numbers if number is not None)
+
+
+def event_response(answer: EventAnswer) -> Response:
+    """Return the answer to an event as it goes out, with the problem's version if it is known."""
+    sent = json_response(answer.body, answer.status)
+    if answer.version is not None:
+        sent.headers["ETag"] = etag(answer.version)
+    return sent

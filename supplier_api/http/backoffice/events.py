@@ -6,44 +6,31 @@ from werkzeug.exceptions import NotFound
 from supplier_api.contract import refusals
 from supplier_api.contract.errors import ErrorAnswer
 from supplier_api.http.backoffice.door import (
+    CONFLICT,
     ERROR_TEXTS,
     ETAG,
+    IF_MATCH,
+    PROBLEM_CHANGED,
     REFERENCE,
     admit,
     blueprint,
     describe,
     door,
-    etag,
+    event_response,
     is_name,
     read_document,
+    wanted_versions,
 )
 from supplier_api.http.backoffice.schemas import EVENT, read_event
-from supplier_api.http.openapi import header, response
-from supplier_api.http.request_parsing import json_response, whole_number
+from supplier_api.http.openapi import response
 from supplier_api.logging import bind
 
-IF_MATCH = header("If-Match", "Only if the problem is of this version: an ETag")
 DONE = {
     "type": "object",
     "required": ["reference", "status"],
     "properties": {
         "reference": {"type": "string", "description": "Our reference of the problem"},
         "status": {"type": "string", "description": "Where the problem stands now"},
-    },
-}
-CONFLICT = {
-    "type": "object",
-    "required": ["uuid", "code", "messages", "state", "legalEvents"],
-    "properties": {
-        "uuid": {"type": "string", "format": "uuid"},
-        "code": {"type": "string"},
-        "messages": {"type": "array", "items": {"type": "string"}},
-        "state": {"type": "string", "description": "Where the problem stands"},
-        "legalEvents": {
-            "type": "array",
-            "items": {"type": "string"},
-            "description": "What is possible there instead",
-        },
     },
 }
 # Where the event is read, but lacks what its update must carry, the state is told too.
@@ -60,9 +47,7 @@ INCOMPLETE = {**CONFLICT, "required": ["uuid", "code", "messages"]}
                 "Not possible where the problem stands", CONFLICT
             ),
             ErrorAnswer.INVALID.status: response(ERROR_TEXTS[ErrorAnswer.INVALID], INCOMPLETE),
-            ErrorAnswer.PRECONDITION.status: response(
-                "The problem has changed: nothing is done", CONFLICT, ETAG
-            ),
+            ErrorAnswer.PRECONDITION.status: PROBLEM_CHANGED,
         },
         parameters=[REFERENCE, IF_MATCH],
         request=EVENT,
@@ -82,12 +67,9 @@ def event(reference: str) -> Response:
     happened = read_event(read_document())
     g.event["kind"] = happened.event
     with bind(reference=reference):
-        answer = door().events.event(reference, happened, versions=_versions())
+        answer = door().events.event(reference, happened, versions=wanted_versions())
     g.event["reference"] = answer.body.get("reference")
-    response = json_response(answer.body, answer.status)
-    if answer.version is not None:
-        response.headers["ETag"] = etag(answer.version)
-    return response
+    return event_response(answer)
 
 
 @blueprint.after_request
@@ -97,12 +79,3 @@ def log_event(response: Response) -> Response:
         address, status = request.remote_addr, response.status_code
         door().audit.done("back-office.event", **g.event, address=address, status=status)
     return response
-
-
-def _versions() -> frozenset[int] | None:
-    """Return the versions that If-Match names, None for any (RFC 9110, section 13.1.1)."""
-    wanted = request.if_match
-    if not wanted or wanted.star_tag:
-        return None
-    numbers = [whole_number(tag, 0) for tag in wanted]
-    return frozenset(number for number in numbers if number is not None)

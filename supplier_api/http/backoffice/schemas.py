@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from supplier_api.backoffice.order_answer import ANSWER
+from supplier_api.backoffice.order_answer import ANSWER, DECISION
 from supplier_api.contract import load, refusals
 from supplier_api.contract.codes import ProblemCode
 from supplier_api.contract.fields import Code, Flag, Id, Items, Object, Reference, Text, long_text
 from supplier_api.contract.limits import SERVICE_ID_MAX, SUPPLIER_CODE_MAX
-from supplier_api.contract.loading import make
+from supplier_api.contract.loading import StrictSchema, make
 from supplier_api.contract.schemas import RESOLUTION_DETAILS
 from supplier_api.problems.incident_coverage import IncidentScope, ScopeKind
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS, Event
@@ -87,9 +87,18 @@ EVENT = make(
 )
 
 
+# It settles the order: a ticket under a misspelt name would be lost for good.
 CLAIMED_ANSWER = make(
     "WorkOrderAnswer",
-    {"claim": Id("The number that came with the order", 1, required=True), **ANSWER.fields},
+    {
+        "claim": Id("The number that came with the order", 1, required=True),
+        **ANSWER.fields,
+        "decision": Object(
+            make("WorkOrderDecision", DECISION.fields, StrictSchema),
+            "Of an order with `decide`: what was decided at once",
+        ),
+    },
+    StrictSchema,
 )
 
 MOST_OF_AN_INCIDENT = 10_000  # problems, and as many services

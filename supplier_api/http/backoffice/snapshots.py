@@ -12,13 +12,17 @@ from supplier_api.contract.fields import Code, Text, Version
 from supplier_api.contract.loading import make
 from supplier_api.http.backoffice.door import (
     ETAG,
+    IF_MATCH,
+    PROBLEM_CHANGED,
     REFERENCE,
     admit,
     blueprint,
     describe,
     door,
     etag,
+    event_response,
     read_document,
+    wanted_versions,
 )
 from supplier_api.http.backoffice.problems import find_one
 from supplier_api.http.backoffice.schemas import EVENT, NAME_MAX, URL_MAX
@@ -26,6 +30,7 @@ from supplier_api.http.openapi import response
 from supplier_api.http.request_parsing import json_response
 from supplier_api.problems.lifecycle import DECIDES_CHANGE, Event
 from supplier_api.problems.model import Awaits
+from supplier_api.problems.services import EventAnswer
 from supplier_api.problems.snapshot import (
     ChangeDecision,
     Snapshot,
@@ -79,13 +84,16 @@ TAKEN = {
 @blueprint.doc(
     **describe(
         refusals.SNAPSHOT,
-        {200: response("Taken", TAKEN, ETAG)},
+        {
+            200: response("Taken", TAKEN, ETAG),
+            ErrorAnswer.PRECONDITION.status: PROBLEM_CHANGED,
+        },
         {
             ErrorAnswer.CONFLICT: (
                 "It cannot be followed now, or the name is that of several problems"
             )
         },
-        parameters=[REFERENCE],
+        parameters=[REFERENCE, IF_MATCH],
         request=SNAPSHOT,
     )
 )
@@ -93,15 +101,18 @@ def put_snapshot(reference: str) -> Response:
     """Say what the problem's ticket is now; the events that lead there follow by themselves.
 
     All of them are applied, or none: then the ticket is apart until a later snapshot fits. One
-    that is not newer than what is known of the ticket does nothing, so it may come again.
+    that is not newer than what is known of the ticket does nothing, so it may come again. With
+    If-Match it is applied to that version of the problem only.
     """
     g.event = {"client": admit(), "kind": "snapshot"}
     snapshot = read_snapshot(read_document())
     problem = find_one(reference)
     g.event["reference"] = problem.reference
-    taken = door().snapshots.take_of(problem.id, reference, snapshot)
+    taken = door().snapshots.take_of(problem.id, reference, snapshot, wanted_versions())
     if taken is None:
         raise refusals.SNAPSHOT_OF_ANOTHER.error()
+    if isinstance(taken, EventAnswer):
+        return event_response(taken)
     if taken.result is SnapshotResult.WAITS:
         raise refusals.SNAPSHOT_WAITS.error()
     if taken.result is SnapshotResult.APART:

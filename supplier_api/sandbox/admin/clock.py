@@ -10,14 +10,14 @@ from supplier_api.clock import from_wire, to_wire
 from supplier_api.contract import Invalid
 from supplier_api.contract.codes import ErrorCode
 from supplier_api.contract.fields import Flag, Id, InstantField, Number
-from supplier_api.contract.loading import make
+from supplier_api.contract.loading import StrictSchema, make
 from supplier_api.contract.schemas import ERROR
 from supplier_api.http.openapi import response
 from supplier_api.http.request_parsing import json_response
 from supplier_api.problems.timer_repository import ALL
 from supplier_api.sandbox.admin.parameters import OF_TENANT, WAIT, Switch, tenant_name
 from supplier_api.sandbox.admin.parts import bench
-from supplier_api.sandbox.admin.resource import NOT_SAID_WHOSE, AdminBlueprint, StrictSchema
+from supplier_api.sandbox.admin.resource import NOT_SAID_WHOSE, AdminBlueprint
 from supplier_api.sandbox.json_schemas import flag, moment, object_of, text
 from supplier_api.sandbox.reset import reset
 from supplier_api.sandbox.virtual_clock import (

@@ -7,14 +7,14 @@ from flask import Response
 from supplier_api.contract import Invalid
 from supplier_api.contract.codes import ErrorCode
 from supplier_api.contract.fields import Text
-from supplier_api.contract.loading import make
+from supplier_api.contract.loading import StrictSchema, make
 from supplier_api.contract.schemas import ERROR
 from supplier_api.http.openapi import response
 from supplier_api.http.request_parsing import empty, json_response
 from supplier_api.http_client.tokens import NoTokenError
 from supplier_api.sandbox.admin.parameters import WHOSE, Switch
 from supplier_api.sandbox.admin.parts import bench
-from supplier_api.sandbox.admin.resource import AdminBlueprint, StrictSchema
+from supplier_api.sandbox.admin.resource import AdminBlueprint
 from supplier_api.sandbox.json_schemas import flag, object_of, text
 from supplier_api.sandbox.tenant_settings import TenantSettingRepository
 from supplier_api.settings.secrets import MASK

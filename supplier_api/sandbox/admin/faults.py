@@ -12,13 +12,13 @@ from supplier_api.contract import Invalid
 from supplier_api.contract.errors import Structural
 from supplier_api.contract.fields import Code, Id, Items, Number, Text
 from supplier_api.contract.limits import HEADER_MAX
-from supplier_api.contract.loading import Fields, make
+from supplier_api.contract.loading import Fields, StrictSchema, make
 from supplier_api.contract.schemas import ERROR
 from supplier_api.http.openapi import response
 from supplier_api.http.request_parsing import empty, json_response
 from supplier_api.sandbox.admin.parameters import Switch, Word, tenant_name
 from supplier_api.sandbox.admin.parts import bench
-from supplier_api.sandbox.admin.resource import AdminBlueprint, StrictSchema
+from supplier_api.sandbox.admin.resource import AdminBlueprint
 from supplier_api.sandbox.catalogue import WrongChoice
 from supplier_api.sandbox.fault_injection.active_faults import (
     FaultRepository,

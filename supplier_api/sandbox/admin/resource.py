@@ -12,11 +12,11 @@ from typing import Any
 
 from flask import Response, request
 from flask_smorest import Blueprint
-from marshmallow import RAISE, Schema, missing
+from marshmallow import Schema, missing
 from werkzeug.routing import BaseConverter
 
 from supplier_api.contract import load, read_json
-from supplier_api.contract.loading import Fields, MessageSchema, make
+from supplier_api.contract.loading import Fields, make
 from supplier_api.contract.schemas import ERROR
 from supplier_api.http.openapi import BEARER, OAUTH2, Description, operation, response
 from supplier_api.http.request_parsing import Findings, check_query, read_body
@@ -50,21 +50,6 @@ class RestConverter(BaseConverter):
 
     regex = ".+"
     part_isolating = False
-
-
-class StrictSchema(MessageSchema):
-    """A message in which a field of another name is an error."""
-
-    class Meta:
-        """Settings of marshmallow."""
-
-        unknown = RAISE
-
-    def __init__(self) -> None:
-        """Name the fields that there are to whoever names another."""
-        super().__init__()
-        known = {"unknown": f"unknown; expected one of {', '.join(self.fields)}"}
-        self.error_messages = {**self.error_messages, **known}
 
 
 class AdminBlueprint(Blueprint):

@@ -7,14 +7,14 @@ from flask import Response
 
 from supplier_api.contract import Invalid
 from supplier_api.contract.fields import Items, Text
-from supplier_api.contract.loading import make
+from supplier_api.contract.loading import StrictSchema, make
 from supplier_api.contract.schemas import ERROR
 from supplier_api.http.openapi import Description, response
 from supplier_api.http.request_parsing import empty, json_response
 from supplier_api.rules.model import Operation
 from supplier_api.sandbox.admin.parameters import WHOSE, Word
 from supplier_api.sandbox.admin.parts import bench
-from supplier_api.sandbox.admin.resource import AdminBlueprint, StrictSchema
+from supplier_api.sandbox.admin.resource import AdminBlueprint
 from supplier_api.sandbox.catalogue import WrongChoice
 from supplier_api.sandbox.json_schemas import array, object_of
 from supplier_api.sandbox.scenarios.choice import read_scenario

@@ -31,7 +31,7 @@ from supplier_api.contract.fields import (
     long_text,
 )
 from supplier_api.contract.limits import SERVICE_ID_MAX
-from supplier_api.contract.loading import Fields, make
+from supplier_api.contract.loading import Fields, StrictSchema, make
 from supplier_api.contract.schemas import AmendmentMessage
 from supplier_api.sandbox.gateway.codes import UpdateType
 
@@ -184,6 +184,7 @@ ADMIN_CLOCK = make(
             example=True,
         ),
     },
+    StrictSchema,
 )
 
 ADMIN_RESET = make(
@@ -193,6 +194,7 @@ ADMIN_RESET = make(
         "all": Flag("Instead of tenant, true: everybody's", example=False),
         "seed": Id("The ids of what comes follow from it; they are any without it", 42),
     },
+    StrictSchema,
 )
 
 ADMIN_UPDATE = make(
@@ -214,4 +216,5 @@ ADMIN_UPDATE = make(
         ),
         "text": long_text("Textual information about this update", "Please ring the customer."),
     },
+    StrictSchema,
 )

@@ -42,7 +42,8 @@ A gateway to try suppliers against: the tenants' calls, and the suppliers' door 
 
 Where something is missing or has a wrong JSON type (null is one, for every field) the answer is
 400, where a value breaks a constraint it is 422. Both list every error. Fields that are not
-described are ignored. An unknown path is answered 404, a wrong method 405.
+described are ignored, but for testers they are an error (422). An unknown path is answered 404, a
+wrong method 405.
 
 A problem, an amendment, a cancellation and an answer to a resolution are answered before the
 supplier is called. What came of it is seen in the problem's updates."""

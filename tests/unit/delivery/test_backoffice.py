@@ -1,6 +1,7 @@
 """Work orders passed to an adapter."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -108,6 +109,16 @@ def test_anything_else_is_tried_again_and_may_have_arrived(error: Exception, tol
 
     assert reply == Reply(Meaning.FAILED, f"the adapter failed: {told}", unknown=True)
     assert [line["event"] for line in logs] == ["work-order.failed"]
+
+
+@pytest.mark.parametrize(("returned", "named"), [(None, "NoneType"), ({"ticket": "T-1"}, "dict")])
+def test_what_is_no_answer_is_tried_again(returned: Any, named: str) -> None:
+    with capture_logs() as logs:
+        reply = BackOfficeTransport(Adapter(returned)).send(MESSAGE, 30)
+
+    cause = f"the adapter failed: submit returned {named}, not an OrderAnswer"
+    assert reply == Reply(Meaning.FAILED, cause, unknown=True)
+    assert [(line["event"], line["cause"]) for line in logs] == [("work-order.failed", cause)]
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,15 @@ from tests.supplier import DEFERRED, REPAIRED, Problem, Supplier, refusal
 HELD = {"state": "HELD", "problemCode": "ACCESS_ISSUE"}
 
 
-def put(supplier: Supplier, name: str, version: Any = 1, **fields: Any) -> TestResponse:
-    """Say what the ticket T-1 of a problem is."""
+def put(
+    supplier: Supplier, name: str, version: Any = 1, *, tag: str | None = None, **fields: Any
+) -> TestResponse:
+    """Say what the ticket T-1 of a problem is; `tag` goes as If-Match."""
+    token = {"Authorization": f"Bearer {supplier.token('back-office')}"}
     return supplier.client.put(
         f"/back-office/v1/problems/{name}/snapshot",
         json={"ticket": "T-1", "version": version} | fields,
-        headers={"Authorization": f"Bearer {supplier.token('back-office')}"},
+        headers=token | ({"If-Match": tag} if tag else {}),
     )
 
 
@@ -61,6 +64,32 @@ def test_a_snapshot_that_comes_again_or_late_does_nothing(supplier: Supplier) ->
     results = [each.get_json()["result"] for each in (again, late, same)]
     assert results == ["old", "old", "nothing"]
     assert supplier.told(problem) == ["1 DELAY/HELD"]
+
+
+def test_a_snapshot_for_another_version_does_nothing(supplier: Supplier) -> None:
+    problem = known(supplier)
+    seen = f'"{supplier.stored(23467).version}"'
+    done = put(supplier, problem.reference, 1, tag=seen, state="IN_PROGRESS")
+    assert done.get_json()["result"] == "applied"
+    now = done.headers["ETag"]
+    assert now != seen
+
+    for tag in (seen, f"W/{now}", '"x"'):
+        stale = put(supplier, problem.reference, 2, tag=tag, **HELD)
+        assert stale.status_code == 412
+        body = stale.get_json()
+        assert "If-Match: the problem has changed" in body["messages"][0]
+        assert (body["state"], stale.headers["ETag"]) == ("IN_PROGRESS", now)
+        assert "hold" in body["legalEvents"]
+    # Whoever has not heard the answer may ask again, as for an event.
+    again = put(supplier, problem.reference, 1, tag=seen, state="IN_PROGRESS")
+    assert (again.status_code, again.get_json()["result"]) == (200, "old")
+    # What was refused for its version may come again: nothing of it was kept.
+    held = put(supplier, problem.reference, 2, tag=f"{seen}, {now}", **HELD)
+    assert held.get_json()["result"] == "applied"
+    ended = put(supplier, problem.reference, 3, tag="*", state="IN_PROGRESS")
+    assert ended.get_json()["result"] == "applied"
+    assert supplier.services.store.read(count_apart) == 0
 
 
 def test_what_cannot_be_followed_is_refused_and_apart_until_it_fits(supplier: Supplier) -> None:

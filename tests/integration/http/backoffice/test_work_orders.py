@@ -204,6 +204,19 @@ def test_what_is_wrong_is_said(supplier: Supplier, office: Office) -> None:
     assert refusal(missing)[::2] == (400, ["claim: missing"])
 
 
+def test_a_misspelt_key_settles_nothing(supplier: Supplier, office: Office) -> None:
+    assert supplier.create(problem_request(), tenant=DEFERRED).status_code == 202
+    (order,) = office.fetch()
+    known = "claim, ticket, url, version, decision, refused"
+    misspelt = office.send(order, tickett="FD-1")
+    assert refusal(misspelt)[::2] == (422, [f"tickett: unknown; expected one of {known}"])
+    decided = office.send(order, ticket="FD-1", decision={"accept": True, "comit": True})
+    known = "accept, commit, problemCode, text, supplierCodes"
+    assert refusal(decided)[::2] == (422, [f"decision.comit: unknown; expected one of {known}"])
+    office.take(order, ticket="FD-1", decision={"accept": True})
+    assert supplier.stored(23467, DEFERRED).back_office_id == "FD-1"
+
+
 @pytest.mark.parametrize("more_settings", [{}], ids=["simulated"])
 @on_sqlite
 def test_where_orders_are_sent_none_can_be_fetched(supplier: Supplier, office: Office) -> None:

@@ -60,6 +60,7 @@ def test_an_update_that_no_supplier_can_make(
         ({"type": "RESCHEDULED"}, 422, "INVALID_REQUEST"),
         ({"updateType": "INFORMATIONAL", "type": "DELAY"}, 422, "INVALID_REQUEST"),
         ({"text": ""}, 422, "INVALID_REQUEST"),
+        ({"txt": "Misspelt."}, 422, "INVALID_REQUEST"),
     ],
 )
 def test_an_update_that_cannot_be_made(

@@ -223,6 +223,14 @@ def test_a_reset_says_whose(http: FlaskClient) -> None:
         assert answer.get_json()["messages"] == ["tenant: expected one, or none and all as true"]
 
 
+def test_a_misspelt_field_resets_nothing(http: FlaskClient, tenant: Party) -> None:
+    kept = tenant.post("/service-problems", TENANT_PROBLEM).get_json()["id"]
+    refused = http.post("/admin/reset", json={"tenant": "TENANT1", "sed": 42})
+    said = ["sed: unknown; expected one of tenant, all, seed"]
+    assert (refused.status_code, refused.get_json()["messages"]) == (422, said)
+    assert tenant.problem(kept)["id"] == kept
+
+
 def test_problems_at_other_suppliers_outlive_a_reset(
     http: FlaskClient, tenant: Party, supplier: Party, sender: Sender, kci: KciMaker
 ) -> None:

@@ -82,6 +82,14 @@ def test_a_clock_is_either_put_or_forgotten(
     assert http.post("/admin/clock", json=document).status_code == status
 
 
+def test_a_misspelt_field_moves_no_clock(http: FlaskClient, tenant: Party) -> None:
+    # Without its tenant it would be everybody's clock.
+    refused = http.post("/admin/clock", json={"tenent": "TENANT2", "to": LEAP_DAY})
+    said = ["tenent: unknown; expected one of tenant, to, freeze, forget"]
+    assert (refused.status_code, refused.get_json()["messages"]) == (422, said)
+    assert created(tenant) == "2026-01-05T12:00:00.000Z"
+
+
 def test_from_elsewhere_a_token_is_needed(http: FlaskClient) -> None:
     elsewhere = {"REMOTE_ADDR": "192.0.2.7"}
     body = {"to": LEAP_DAY}
