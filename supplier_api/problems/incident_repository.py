@@ -13,6 +13,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    literal,
     literal_column,
     null,
     or_,
@@ -154,10 +155,14 @@ class IncidentRepository:
         return ended.rowcount > 0
 
     def note_left(self, code: str, problem_id: int, at: datetime) -> None:
-        """Store that a problem has left an incident, for the last time so far."""
-        row_id = select(_i.id).where(_i.code == code).scalar_subquery()
-        values = {"incident_id": row_id, "problem_id": problem_id, "at": at}
-        add = insert_for(self._connection.dialect.name, incident_left).values(values)
+        """Store that a problem has left an incident, for the last time so far.
+
+        A code that a rule or a scenario has given it is of no incident that is kept here.
+        """
+        row = select(_i.id, literal(problem_id), literal(at, _left.at.type)).where(_i.code == code)
+        add = insert_for(self._connection.dialect.name, incident_left).from_select(
+            ["incident_id", "problem_id", "at"], row
+        )
         self._connection.execute(
             add.on_conflict_do_update(
                 index_elements=["incident_id", "problem_id"], set_={"at": add.excluded.at}

@@ -40,7 +40,7 @@ RULES = f"""
 """
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def cheap_hashes() -> Iterator[None]:
     """Hash passwords in no time; tests/unit/auth/test_passwords.py does as in earnest."""
     cheap = partial(PasswordHasher, time_cost=1, memory_cost=64, parallelism=1)

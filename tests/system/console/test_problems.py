@@ -88,7 +88,8 @@ def test_its_story_follows_and_the_next_event_is_said(
     why = "complete is not possible while the problem is HELD"
     expect(page.get_by_text(why)).to_be_visible()
     sent(page, "Resolve", resolutionCode="NETWORK_CABLING", resolutionText="A joint was renewed.")
-    expect(page.get_by_text("to accept or reject the resolution")).to_be_visible()
+    waits_for = "the tenant: to accept or reject the resolution"
+    expect(page.get_by_text(waits_for, exact=True)).to_be_visible()
     console.check()
 
 
