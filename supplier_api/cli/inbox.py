@@ -7,13 +7,13 @@ from supplier_api.backoffice.inbox_admin import POSSIBLE, InboxAdmin, InboxRefus
 from supplier_api.cli import example
 from supplier_api.cli.errors import CommandRefused
 from supplier_api.cli.messages import given_by
-from supplier_api.cli.options import MAX_ROWS, WholeNumber, with_json, with_reason
+from supplier_api.cli.options import MAX_ROWS, WholeNumberParam, with_json, with_reason
 from supplier_api.cli.output import print_either, print_json, print_rows
 from supplier_api.problems.inbox_repository import InboxRepository, InboxState, StoredWebhook
 from supplier_api.settings import load_settings
 
 STATES = [state.value for state in InboxState]
-NUMBER = WholeNumber(1)
+NUMBER = WholeNumberParam(1)
 
 
 @click.group(epilog=example("supplier-api inbox list"))
@@ -28,7 +28,7 @@ def inbox() -> None:
 @click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
 @click.option(
     "--limit",
-    type=WholeNumber(1, MAX_ROWS),
+    type=WholeNumberParam(1, MAX_ROWS),
     default=50,
     show_default=True,
     help="At most so many, the oldest first.",

@@ -11,7 +11,7 @@ import click
 
 from supplier_api.app.services import changing, reading
 from supplier_api.cli.errors import CommandRefused
-from supplier_api.cli.options import MAX_ROWS, WholeNumber, operator, some_words
+from supplier_api.cli.options import MAX_ROWS, WholeNumberParam, operator, some_words
 from supplier_api.cli.output import print_either, print_json, print_rows
 from supplier_api.contract import MessageError
 from supplier_api.db import UnitOfWork
@@ -37,7 +37,7 @@ def list_options(command: Command) -> Command:
         click.option("--json", "as_json", is_flag=True, help="As JSON."),
         click.option(
             "--limit",
-            type=WholeNumber(1, MAX_ROWS),
+            type=WholeNumberParam(1, MAX_ROWS),
             default=50,
             show_default=True,
             help="At most so many, the oldest first.",

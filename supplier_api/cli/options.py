@@ -49,7 +49,7 @@ def operator() -> str:
         return f"uid {os.getuid()}"
 
 
-class WholeNumber(click.ParamType[int]):
+class WholeNumberParam(click.ParamType[int]):
     """A whole number from `least` to `most`; if that is not given, to the largest id there is."""
 
     name = "number"

@@ -24,7 +24,7 @@ from supplier_api.app.services import changing
 from supplier_api.backoffice.port import Reads, TicketState
 from supplier_api.cli import example, local
 from supplier_api.cli.errors import CommandRefused
-from supplier_api.cli.options import MAX_SECONDS, WholeNumber
+from supplier_api.cli.options import MAX_SECONDS, WholeNumberParam
 from supplier_api.cli.run import answers, prepare_database, start_chain
 from supplier_api.cli.sandbox_calls import ID_SOURCE, SandboxCaller, sandbox_caller
 from supplier_api.cli.supervisor import PartFailed, Supervisor
@@ -226,7 +226,7 @@ class Course:
 )
 @click.option(
     "--seconds",
-    type=WholeNumber(1, MAX_SECONDS),
+    type=WholeNumberParam(1, MAX_SECONDS),
     help=f"How long a step may take: {STEP_SECONDS} with the sample desk, else {PEOPLE_SECONDS}.",
 )
 def play(sample_desk: bool, through: str, seconds: int | None) -> None:
@@ -317,7 +317,7 @@ def _chain(folder: Path, adapter: str) -> Iterator[tuple[Settings, Office]]:
 @click.command(epilog=example("supplier-api backoffice desk --restart-every 30"))
 @click.option(
     "--port",
-    type=WholeNumber(1, 65535),
+    type=WholeNumberParam(1, 65535),
     default=DESK_PORT,
     show_default=True,
     help="Where it listens.",
@@ -332,7 +332,9 @@ def _chain(folder: Path, adapter: str) -> Iterator[tuple[Settings, Office]]:
 @click.option("--hook-url", help="Where its webhooks go; none are sent without.")
 @click.option("--hook-token", default="", help="The bearer token that they carry.")
 @click.option(
-    "--restart-every", type=WholeNumber(1, MAX_SECONDS), help="Seconds between restarts, by chance."
+    "--restart-every",
+    type=WholeNumberParam(1, MAX_SECONDS),
+    help="Seconds between restarts, by chance.",
 )
 def desk(**given: Any) -> None:
     """Serve the sample ticket system on loopback until Ctrl-C.

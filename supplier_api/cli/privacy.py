@@ -13,7 +13,7 @@ from supplier_api.cli.options import some_words, with_json
 from supplier_api.cli.output import columns, counted, print_either, print_json, print_rows
 from supplier_api.cli.problem import one_problem
 from supplier_api.operations.privacy import Erasure, erase, export, would_erase
-from supplier_api.operations.privacy_find import Place, find_named, find_on_service, find_text
+from supplier_api.operations.privacy_find import DataPlace, find_named, find_on_service, find_text
 from supplier_api.problems.repository import NAME_MATCHES_MAX
 from supplier_api.settings import load_settings
 
@@ -132,7 +132,7 @@ def erase_problem(problem: str, dry_run: bool, reason: str | None, as_json: bool
     print_either(done.plain(), lines, as_json=as_json)
 
 
-def _cells(place: Place) -> list[str]:
+def _cells(place: DataPlace) -> list[str]:
     return [
         place.reference or "of no problem",
         place.tenant or "-",

@@ -10,7 +10,14 @@ from supplier_api.app.services import changing, reading
 from supplier_api.cli import example
 from supplier_api.cli.errors import CommandRefused
 from supplier_api.cli.messages import check_tenant
-from supplier_api.cli.options import MAX_ROWS, WholeNumber, age, operator, some_words, with_json
+from supplier_api.cli.options import (
+    MAX_ROWS,
+    WholeNumberParam,
+    age,
+    operator,
+    some_words,
+    with_json,
+)
 from supplier_api.cli.output import print_either, print_json, print_rows
 from supplier_api.contract import MessageError
 from supplier_api.contract.codes import ProblemCode, ResolutionCode, Status
@@ -75,7 +82,7 @@ def problem() -> None:
 )
 @click.option(
     "--limit",
-    type=WholeNumber(1, MAX_ROWS),
+    type=WholeNumberParam(1, MAX_ROWS),
     default=50,
     show_default=True,
     help="At most so many, the newest first.",

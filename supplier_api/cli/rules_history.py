@@ -14,7 +14,7 @@ import click
 from supplier_api.app.services import reading
 from supplier_api.cli import example
 from supplier_api.cli.errors import CommandRefused
-from supplier_api.cli.options import MAX_ROWS, WholeNumber, instant, with_json
+from supplier_api.cli.options import MAX_ROWS, WholeNumberParam, instant, with_json
 from supplier_api.cli.output import columns, counted, print_either
 from supplier_api.cli.rules import load_rules, rules
 from supplier_api.clock import to_wire
@@ -30,7 +30,7 @@ _SINCE = click.option(
 _LIST = click.option(
     "--list",
     "most",
-    type=WholeNumber(0, MAX_ROWS),
+    type=WholeNumberParam(0, MAX_ROWS),
     default=10,
     show_default=True,
     metavar="N",

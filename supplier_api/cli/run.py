@@ -28,7 +28,7 @@ from supplier_api.audit import Audit
 from supplier_api.auth.accounts import Accounts, By
 from supplier_api.cli import example, local
 from supplier_api.cli.errors import CommandRefused, refusing
-from supplier_api.cli.options import MAX_SECONDS, WholeNumber
+from supplier_api.cli.options import MAX_SECONDS, WholeNumberParam
 from supplier_api.cli.output import counted
 from supplier_api.cli.problem import problem_view
 from supplier_api.cli.sample import Journey, SampleTenant, next_steps
@@ -58,7 +58,7 @@ CLOCK = SystemMachineClock()
 @click.option("--no-sample", is_flag=True, help="Raise no sample problem.")
 @click.option(
     "--sample-seconds",
-    type=WholeNumber(1, MAX_SECONDS),
+    type=WholeNumberParam(1, MAX_SECONDS),
     default=SAMPLE_SECONDS,
     show_default=True,
     help="How long the sample is followed at most.",

@@ -14,7 +14,7 @@ import requests
 from supplier_api.cli import example, local
 from supplier_api.cli.errors import CommandRefused
 from supplier_api.cli.gateway_client import FAILED, curl_line, news
-from supplier_api.cli.options import WholeNumber
+from supplier_api.cli.options import WholeNumberParam
 from supplier_api.contract.codes import CancellationReason
 from supplier_api.http_client.connections import new_session
 from supplier_api.http_client.errors import why
@@ -116,10 +116,10 @@ def raise_problem(
 
 
 @click.command(epilog=example('supplier-api sandbox amend 23467 --notes "The gate code is 1234."'))
-@click.argument("problem_id", metavar="ID", type=WholeNumber(1))
+@click.argument("problem_id", metavar="ID", type=WholeNumberParam(1))
 @click.option("--problem-text", help="How the end user describes it.")
 @click.option("--notes", help="Notes to the supplier.")
-@click.option("--appointment", type=WholeNumber(1), help="The reserved appointment.")
+@click.option("--appointment", type=WholeNumberParam(1), help="The reserved appointment.")
 @click.option(
     "--characteristic",
     "characteristics",
@@ -160,7 +160,7 @@ def amend(
 
 
 @click.command(epilog=example('supplier-api sandbox cancel 23467 --text "It works again."'))
-@click.argument("problem_id", metavar="ID", type=WholeNumber(1))
+@click.argument("problem_id", metavar="ID", type=WholeNumberParam(1))
 @click.option(
     "--reason",
     type=click.Choice([*CancellationReason]),
@@ -177,7 +177,7 @@ def cancel(problem_id: int, reason: str, text: str | None, **given: Any) -> None
 
 
 @click.command(epilog=example("supplier-api sandbox accept 23467"))
-@click.argument("problem_id", metavar="ID", type=WholeNumber(1))
+@click.argument("problem_id", metavar="ID", type=WholeNumberParam(1))
 @click.option("--notes", help="Notes to the supplier.")
 @call_options
 def accept(problem_id: int, notes: str | None, **given: Any) -> None:
@@ -186,7 +186,7 @@ def accept(problem_id: int, notes: str | None, **given: Any) -> None:
 
 
 @click.command(epilog=example('supplier-api sandbox reject 23467 --notes "The line still drops."'))
-@click.argument("problem_id", metavar="ID", type=WholeNumber(1))
+@click.argument("problem_id", metavar="ID", type=WholeNumberParam(1))
 @click.option("--notes", help="Why it is not resolved.")
 @call_options
 def reject(problem_id: int, notes: str | None, **given: Any) -> None:
@@ -195,7 +195,7 @@ def reject(problem_id: int, notes: str | None, **given: Any) -> None:
 
 
 @click.command(epilog=example("supplier-api sandbox watch 23467"))
-@click.argument("problem_id", metavar="ID", type=WholeNumber(1))
+@click.argument("problem_id", metavar="ID", type=WholeNumberParam(1))
 @gateway_options
 def watch(problem_id: int, **given: Any) -> None:
     """Print the updates of the service problem ID until nothing more comes by itself.

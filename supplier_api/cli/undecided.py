@@ -8,7 +8,7 @@ import click
 
 from supplier_api.app.services import reading
 from supplier_api.cli import example
-from supplier_api.cli.options import MAX_ROWS, WholeNumber, with_json
+from supplier_api.cli.options import MAX_ROWS, WholeNumberParam, with_json
 from supplier_api.cli.output import print_json, print_rows
 from supplier_api.clock import to_wire
 from supplier_api.operations.status_line import age
@@ -20,7 +20,7 @@ from supplier_api.settings import load_settings
 @click.option("--tenant", help="Only those of this tenant.")
 @click.option(
     "--limit",
-    type=WholeNumber(1, MAX_ROWS),
+    type=WholeNumberParam(1, MAX_ROWS),
     default=50,
     show_default=True,
     help="At most so many, the oldest first.",

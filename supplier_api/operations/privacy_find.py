@@ -26,7 +26,7 @@ DEAD = "message, dead letters"  # a place of its own, beside that of all message
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DataPlace:
     """How many rows of a table are about somebody; `personal` of them hold personal data or texts.
 
     `reference` and `state` are of the problem that they belong to, None for rows of none.
@@ -44,7 +44,7 @@ class Place:
         return asdict(self)
 
 
-def find_named(services: Services, name: str, tenant: str | None) -> list[Place]:
+def find_named(services: Services, name: str, tenant: str | None) -> list[DataPlace]:
     """Return where data of the problems of a name is, and of requests that none came of.
 
     The name is any that `view.find` takes. Raises db.StoreUnavailable, as all that is here.
@@ -57,7 +57,7 @@ def find_named(services: Services, name: str, tenant: str | None) -> list[Place]
     return _places(services, _of(found, tenant), refused, tenant)
 
 
-def find_on_service(services: Services, service_id: str, tenant: str | None) -> list[Place]:
+def find_on_service(services: Services, service_id: str, tenant: str | None) -> list[DataPlace]:
     """Return where data of a line is: of its problems, and of what else names it."""
 
     def read(uow: UnitOfWork) -> list[ServiceProblem]:
@@ -69,14 +69,14 @@ def find_on_service(services: Services, service_id: str, tenant: str | None) -> 
     return _places(services, problems, others, tenant)
 
 
-def find_text(services: Services, words: str, tenant: str | None) -> list[Place]:
+def find_text(services: Services, words: str, tenant: str | None) -> list[DataPlace]:
     """Return where all these words stand in one text, in any order and case."""
     apart: list[FoundRow] = []
     owned: dict[int, list[FoundRow]] = {}
     for each in look(services.store, with_words(words)):
         rows = apart if each.problem_id is None else owned.setdefault(each.problem_id, [])
         rows.append(each)
-    places: list[Place] = []
+    places: list[DataPlace] = []
     for problem_id, rows in sorted(owned.items()):
         problem = services.store.read(partial(_get, problem_id=problem_id))
         if tenant in {None, problem.tenant}:
@@ -97,17 +97,17 @@ def _places(
     problems: Sequence[ServiceProblem],
     others: Sequence[FoundRow],
     tenant: str | None,
-) -> list[Place]:
+) -> list[DataPlace]:
     rows = (*mentions(services.store, problems), *others)
     apart = {(each.table, each.key): each for each in rows}
     now = services.machine.now()
-    places: list[Place] = []
+    places: list[DataPlace] = []
     for problem in problems:
         places += services.store.read(partial(_of_problem, problem=problem, now=now))
     return [*places, *_apart(list(apart.values()), tenant)]
 
 
-def _of_problem(uow: UnitOfWork, problem: ServiceProblem, now: datetime) -> list[Place]:
+def _of_problem(uow: UnitOfWork, problem: ServiceProblem, now: datetime) -> list[DataPlace]:
     repository = PrivacyRepository(uow)
     held: dict[str, set[tuple[Any, ...]]] = {}
     for column, keys in RetentionRepository(uow.connection, now, {}).held([problem.id]).items():
@@ -123,16 +123,16 @@ def _of_problem(uow: UnitOfWork, problem: ServiceProblem, now: datetime) -> list
     ]
 
 
-def _place(problem: ServiceProblem, name: str, rows: int, personal: int) -> Place:
+def _place(problem: ServiceProblem, name: str, rows: int, personal: int) -> DataPlace:
     state = str(problem.state.status or problem.state.base)
-    return Place(problem.reference, problem.tenant, state, name, rows, personal)
+    return DataPlace(problem.reference, problem.tenant, state, name, rows, personal)
 
 
-def _apart(rows: Sequence[FoundRow], tenant: str | None) -> list[Place]:
+def _apart(rows: Sequence[FoundRow], tenant: str | None) -> list[DataPlace]:
     """Return the places of rows that belong to no problem; those of another tenant are left out."""
     tenants = dict.fromkeys(each.tenant for each in rows if tenant in {None, each.tenant or tenant})
     return [
-        Place(None, of, None, name, count, count)
+        DataPlace(None, of, None, name, count, count)
         for of in tenants
         for name, count in _counts([each for each in rows if each.tenant == of])
     ]

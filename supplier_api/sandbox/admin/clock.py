@@ -15,7 +15,7 @@ from supplier_api.contract.schemas import ERROR
 from supplier_api.http.openapi import response
 from supplier_api.http.request_parsing import json_response
 from supplier_api.problems.timer_repository import ALL
-from supplier_api.sandbox.admin.parameters import OF_TENANT, WAIT, Switch, tenant_name
+from supplier_api.sandbox.admin.parameters import OF_TENANT, WAIT, TrueOrFalse, tenant_name
 from supplier_api.sandbox.admin.parts import bench
 from supplier_api.sandbox.admin.resource import NOT_SAID_WHOSE, AdminBlueprint
 from supplier_api.sandbox.json_schemas import flag, moment, object_of, text
@@ -126,7 +126,7 @@ def move(query: dict[str, Any], body: dict[str, Any]) -> Response:
     "/reset",
     "reset",
     {200: response("Nothing is left; this is the clock now", CLOCK)},
-    parameters={"all": Switch("true: of all tenants; the body then names none")},
+    parameters={"all": TrueOrFalse("true: of all tenants; the body then names none")},
     body=RESET,
 )
 def start_afresh(query: dict[str, Any], body: dict[str, Any]) -> Response:

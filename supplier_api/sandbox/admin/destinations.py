@@ -12,7 +12,7 @@ from supplier_api.contract.schemas import ERROR
 from supplier_api.http.openapi import response
 from supplier_api.http.request_parsing import empty, json_response
 from supplier_api.http_client.tokens import NoTokenError
-from supplier_api.sandbox.admin.parameters import WHOSE, Switch
+from supplier_api.sandbox.admin.parameters import WHOSE, TrueOrFalse
 from supplier_api.sandbox.admin.parts import bench
 from supplier_api.sandbox.admin.resource import AdminBlueprint
 from supplier_api.sandbox.json_schemas import flag, object_of, text
@@ -37,7 +37,7 @@ DESTINATION = make(
     StrictSchema,
 )
 TRIED = object_of({"stored": flag(), "token": text("granted, or why there was none")})
-FORCE = Switch("true: keep it even if it gives us no token now", example=True)
+FORCE = TrueOrFalse("true: keep it even if it gives us no token now", example=True)
 NO_SUCH_TENANT = response("There can be no such tenant", ERROR)
 PATH = "/destinations/<rest:tenant>"
 

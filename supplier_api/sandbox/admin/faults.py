@@ -16,7 +16,7 @@ from supplier_api.contract.loading import Fields, StrictSchema, make
 from supplier_api.contract.schemas import ERROR
 from supplier_api.http.openapi import response
 from supplier_api.http.request_parsing import empty, json_response
-from supplier_api.sandbox.admin.parameters import Switch, Word, tenant_name
+from supplier_api.sandbox.admin.parameters import TrueOrFalse, Word, tenant_name
 from supplier_api.sandbox.admin.parts import bench
 from supplier_api.sandbox.admin.resource import AdminBlueprint
 from supplier_api.sandbox.catalogue import WrongChoice
@@ -165,7 +165,7 @@ def put(body: dict[str, Any]) -> Response:
     "/faults",
     "forget-faults",
     {204: response("They are gone"), 422: response("It does not say whose", ERROR)},
-    parameters={**SELECTION, "all": Switch("true: everybody's")},
+    parameters={**SELECTION, "all": TrueOrFalse("true: everybody's")},
 )
 def forget(query: dict[str, Any]) -> Response:
     """Let faults be over: a tenant's, a conversation's, or with ?all=true everybody's.

@@ -16,7 +16,14 @@ from supplier_api.contract.schemas import ERROR
 from supplier_api.db import Store, UnitOfWork
 from supplier_api.http.openapi import Description, response
 from supplier_api.http.request_parsing import JSON, empty, json_response, whole_number
-from supplier_api.sandbox.admin.parameters import OF_TENANT, Moment, Switch, Wait, WholeNumber, Word
+from supplier_api.sandbox.admin.parameters import (
+    OF_TENANT,
+    Moment,
+    TrueOrFalse,
+    Wait,
+    WholeNumber,
+    Word,
+)
 from supplier_api.sandbox.admin.parts import bench
 from supplier_api.sandbox.admin.resource import NOT_SAID_WHOSE, AdminBlueprint
 from supplier_api.sandbox.journal.entries import JournalDirection
@@ -58,7 +65,7 @@ COUNT = WholeNumber(
     PAGE_MAX,
 )
 FORM = Code(ExportFormat, f"In which form; {ExportFormat.NDJSON} by default")
-EVERYBODY = Switch("true: everybody's; then no tenant is named")
+EVERYBODY = TrueOrFalse("true: everybody's; then no tenant is named")
 CURSOR = Word("The number of the call", "1")
 WRONG = response("A filter says nothing that can be looked for", ERROR)
 

@@ -35,7 +35,7 @@ class Word(Text):
             raise ValidationError(f"expected 1 to {HEADER_MAX} printable characters")
 
 
-class Switch(fields.Boolean):
+class TrueOrFalse(fields.Boolean):
     """`name=true`, or `name=false`; false where it is not named."""
 
     def __init__(self, description: str, **metadata: Any) -> None:

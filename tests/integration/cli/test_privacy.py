@@ -17,6 +17,7 @@ from supplier_api.problems.ticket_repository import TicketRepository
 from tests.commands import Ran, run_command
 from tests.samples import problem_request
 from tests.supplier import Problem, Supplier, on_sqlite
+from tests.waiting import PATIENCE
 
 NAME = "Zoë Märker"
 CONTACT = {"name": NAME, "email": "zoe@example.com", "phoneNumber": "01234 567890"}
@@ -61,12 +62,13 @@ def raised(supplier: Supplier, **changes: Any) -> Problem:
 
 
 def over(supplier: Supplier, **changes: Any) -> Problem:
-    """Raise a problem of that person and cancel it; everything is delivered."""
+    """Raise a problem of that person and cancel it; everything is delivered, and journalled."""
     problem = raised(supplier, **changes)
     told = {"problemCode": "OTHER", "text": f"{NAME} is well again."}
     assert supplier.event(problem.reference, "cancel", **told).status_code == 200
     supplier.deliver()
     supplier.deliver_orders()
+    assert supplier.app.extensions["recorder"].flush(PATIENCE)
     return problem
 
 
@@ -99,7 +101,6 @@ def test_all_about_a_problem_is_found_by_any_name(supplier: Supplier, command: C
     problem, other = over(supplier), over(supplier, id=2, serviceId="SI0000000000222")
     webhook(supplier, f'{{"ticket": "{problem.reference}"}}')
     webhook(supplier, f'{{"ticket": "{problem.reference}0"}}')
-    supplier.app.extensions["recorder"].flush(20)
     found = command.places("--problem", str(problem.id))
     assert found[problem.reference, "service_problem"] == (1, 1)
     assert found[problem.reference, "message"] == (2, 2)

@@ -25,10 +25,8 @@ POOLED = 8
 
 
 @pytest.fixture
-def store(emptied_postgresql: str, clock: ManualMachineClock) -> Iterator[Store]:
-    store = Store(emptied_postgresql, clock)
-    yield store
-    store.close()
+def upgraded_url(emptied_postgresql: str) -> str:
+    return emptied_postgresql
 
 
 def fill_pool(store: Store) -> None:

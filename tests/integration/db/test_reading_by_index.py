@@ -1,6 +1,6 @@
 """PostgreSQL reads queues by their indexes, whatever its statistics say."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -22,8 +22,8 @@ MANY, FEW = 20_000, 10
 SEEN = "UPDATE pg_class SET reltuples = {}, relpages = {} WHERE relname IN ({})"
 TABLES = "'lane', 'message', 'service_problem', 'timer'"
 NOT_SEEN, EMPTY, ONE_ROW = (-1, 0), (0, 300), (1, 300)
-# A statement's plan is made for its values, or once for any.
 TAKEN = MessageState.DELIVERED
+# A statement's plan is made for its values, or once for any.
 PLANS = ("force_custom_plan", "force_generic_plan")
 
 
@@ -32,20 +32,8 @@ class Undone(Exception):
 
 
 @pytest.fixture
-def clock() -> ManualMachineClock:
-    return ManualMachineClock()
-
-
-@pytest.fixture
-def store(emptied_postgresql: str, clock: ManualMachineClock) -> Iterator[Store]:
-    store = Store(emptied_postgresql, clock)
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def outbox(store: Store, clock: ManualMachineClock) -> Outbox:
-    return Outbox(store, clock)
+def upgraded_url(emptied_postgresql: str) -> str:
+    return emptied_postgresql
 
 
 def copy(connection: Connection, table: Table, row_id: int, count: int, **others: Any) -> None:

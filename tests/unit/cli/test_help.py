@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from supplier_api.cli import main
-from supplier_api.cli.options import WholeNumber
+from supplier_api.cli.options import WholeNumberParam
 
 
 def commands(
@@ -58,7 +58,7 @@ def test_every_option_says_what_it_is_for() -> None:
 
 @pytest.mark.parametrize("given", ["99999999999999999999", "-1", "x", "1e3", ""])
 def test_a_number_that_nothing_takes_is_wrong_use(given: str) -> None:
-    numbers = [each for _, each in parameters() if isinstance(each.type, WholeNumber)]
+    numbers = [each for _, each in parameters() if isinstance(each.type, WholeNumberParam)]
     assert numbers
     for each in numbers:
         with pytest.raises(click.BadParameter, match="expected a whole number from"):

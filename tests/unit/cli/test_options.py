@@ -7,7 +7,7 @@ import click
 import pytest
 
 from supplier_api.cli import main
-from supplier_api.cli.options import WholeNumber, age, instant
+from supplier_api.cli.options import WholeNumberParam, age, instant
 from supplier_api.contract.limits import ID_MAX
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -71,11 +71,11 @@ def test_a_reason_that_is_recorded_says_something(name: str, blank: str) -> None
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "x", "", str(ID_MAX + 1), "9" * 5000])
 def test_what_is_no_number_of_a_row_is_wrong_use(text: str) -> None:
     with pytest.raises(click.BadParameter, match=f"expected a whole number from 1 to {ID_MAX}"):
-        WholeNumber(1).convert(text, None, None)
+        WholeNumberParam(1).convert(text, None, None)
 
 
 def test_no_number_is_taken_that_the_database_cannot_hold() -> None:
-    assert WholeNumber(1).convert(str(ID_MAX), None, None) == ID_MAX
+    assert WholeNumberParam(1).convert(str(ID_MAX), None, None) == ID_MAX
     assert [
         name for name, param in ALL.items() if isinstance(param.type, click.types.IntParamType)
     ] == []
